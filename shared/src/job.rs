@@ -25,6 +25,8 @@ pub struct JobSpec {
     /// As given or generated; occurrence n > 1 sends [`Job::idempotency_key`].
     pub idempotency_key: String,
     pub correlation_id: Option<String>,
+    /// As given, to be shown again; the planned instant already has it.
+    pub delay_seconds: Option<f64>,
     pub schedule: Option<Schedule>,
 }
 

@@ -1,7 +1,18 @@
 //! What both functions use: the domain (pure) and the store (DynamoDB).
 //! It never knows an HTTP server or Lambda. Neighbours: `functions/api` and `functions/poller` build on it.
 
+pub mod backoff;
 pub mod clock;
+pub mod config;
+pub mod cursor;
+pub mod egress;
 pub mod ids;
 pub mod job;
+pub mod lifecycle;
+pub mod request;
 pub mod schedule;
+pub mod signature;
+pub mod store;
+pub mod telemetry;
+pub mod token;
+pub mod wire;

@@ -1,0 +1,94 @@
+//! The opaque `cursor` of the lists: a position and a fingerprint of the tenant and filters it belongs to.
+//! It carries no authority and nothing secret: what may be read follows from the token alone.
+//! Neighbour: `store::list` uses the position.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::clock::{format_instant, parse_instant};
+use crate::store::{ListQuery, Order, Position};
+
+const FINGERPRINT: usize = 8;
+
+/// The text for the client.
+#[must_use]
+pub fn encode(query: &ListQuery, position: &Position) -> String {
+    let mut bytes = fingerprint(query).to_vec();
+    bytes.extend_from_slice(position.0.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The position, if the text is a cursor of this very list; else `None`.
+#[must_use]
+pub fn decode(query: &ListQuery, cursor: &str) -> Option<Position> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (theirs, position) = bytes.split_at_checked(FINGERPRINT)?;
+    let position = std::str::from_utf8(position).ok()?;
+    let (planned_at, id) = position.split_once('#')?;
+    let well_formed = parse_instant(planned_at).map(format_instant).as_deref() == Some(planned_at)
+        && id.parse::<Uuid>().is_ok_and(|uuid| uuid.to_string() == id);
+    (well_formed && theirs == fingerprint(query)).then(|| Position(position.to_owned()))
+}
+
+fn fingerprint(query: &ListQuery) -> [u8; FINGERPRINT] {
+    let order = match query.order {
+        Order::Ascending => "asc",
+        Order::Descending => "desc",
+    };
+    let instant = |at: Option<_>| at.map(format_instant).unwrap_or_default();
+    let status = query.status.map(|s| s.as_str()).unwrap_or_default();
+    let text = format!("{}|{status}|{}|{}|{order}", query.tenant, instant(query.from), instant(query.to));
+    let digest = Sha256::digest(text.as_bytes());
+    let mut short = [0; FINGERPRINT];
+    short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::TenantId;
+    use crate::job::Status;
+
+    fn query(tenant: &str) -> ListQuery {
+        let tenant = TenantId::parse(tenant).unwrap();
+        ListQuery { tenant, status: None, from: None, to: None, limit: 50, order: Order::Descending, after: None }
+    }
+
+    fn position() -> Position {
+        Position("2026-01-01T00:00:00.000Z#6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned())
+    }
+
+    #[test]
+    fn a_cursor_leads_back_to_its_position_whatever_the_page_size() {
+        let cursor = encode(&query("a"), &position());
+        assert_eq!(decode(&ListQuery { limit: 7, ..query("a") }, &cursor), Some(position()));
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_refused() {
+        let cursor = encode(&query("a"), &position());
+        assert_eq!(decode(&query("b"), &cursor), None);
+        assert_eq!(decode(&ListQuery { status: Some(Status::Done), ..query("a") }, &cursor), None);
+        assert_eq!(decode(&ListQuery { order: Order::Ascending, ..query("a") }, &cursor), None);
+        let from = parse_instant("2026-01-01T00:00:00Z");
+        assert_eq!(decode(&ListQuery { from, ..query("a") }, &cursor), None);
+        assert_eq!(decode(&ListQuery { to: from, ..query("a") }, &cursor), None);
+    }
+
+    #[test]
+    fn a_forged_or_cut_cursor_is_refused_at_every_length() {
+        let cursor = encode(&query("a"), &position());
+        for length in 0..cursor.len() {
+            assert_eq!(decode(&query("a"), &cursor[..length]), None, "{length}");
+        }
+        for forged in ["", "!", "AAAA", "AAAAAAAAAAAjIyM", &"A".repeat(5_000)] {
+            assert_eq!(decode(&query("a"), forged), None, "{forged}");
+        }
+        let mut bytes = fingerprint(&query("a")).to_vec();
+        bytes.extend_from_slice("~#6ba7b810-9dad-11d1-80b4-00c04fd430c8".as_bytes());
+        assert_eq!(decode(&query("a"), &URL_SAFE_NO_PAD.encode(bytes)), None);
+    }
+}

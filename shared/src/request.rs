@@ -1,0 +1,233 @@
+//! A create request, parsed into a valid job or into all its field errors at once (CONTRACT §4).
+//! Past this parser nobody checks again. It never stores anything and never asks for the time.
+//! Neighbours: `request::fields` reads single fields, `request::headers` the callback's, `egress` judges the target.
+
+mod fields;
+mod headers;
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use self::fields::{Fields, read_object};
+use crate::clock::{Timestamp, after_seconds};
+use crate::egress::Guard;
+use crate::ids;
+use crate::job::{Callback, JobSpec};
+use crate::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
+
+const LONGEST_URL: usize = 2_048;
+const LARGEST_PAYLOAD: usize = 256 << 10;
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::Europe::Rome;
+
+/// The fields of CONTRACT §4.
+const KNOWN: [&str; 17] = [
+    "name",
+    "delaySeconds",
+    "fireAtUtc",
+    "callbackUrl",
+    "method",
+    "headers",
+    "payload",
+    "maxRetries",
+    "idempotencyKey",
+    "correlationId",
+    "recurrenceSeconds",
+    "scheduleTimes",
+    "scheduleDaysOfWeek",
+    "endAtUtc",
+    "maxOccurrences",
+    "timeZone",
+    "timeoutSeconds",
+];
+
+/// What was asked for, and when its first occurrence is planned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    pub spec: JobSpec,
+    pub planned_at: Timestamp,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// A JSON pointer (RFC 6901), such as `/scheduleTimes/1`.
+    pub pointer: String,
+    pub detail: String,
+}
+
+/// Why a request makes no job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Not a JSON object.
+    Malformed(String),
+    /// All the fields that are wrong.
+    Fields(Vec<FieldError>),
+}
+
+/// What a deployment allows.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub header_prefix: String,
+    pub guard: Guard,
+}
+
+/// Reads a create request. A field that is `null` counts as absent, but for `payload`, where it is the JSON value:
+/// many clients write out the properties that nobody set.
+///
+/// # Errors
+/// See [`Rejection`]; nothing of the request has had an effect.
+pub fn parse(body: &[u8], now: Timestamp, rules: &Rules) -> Result<NewJob, Rejection> {
+    let entries = read_object(body).map_err(Rejection::Malformed)?;
+    let mut fields = Fields::new(entries, &KNOWN);
+
+    let start = read_start(&mut fields, now);
+    let schedule = read_schedule(&mut fields);
+    let spec = JobSpec {
+        name: fields.text("name", |text| text.chars().count() <= 200, "a text of at most 200 characters"),
+        delay_seconds: start.delay_seconds,
+        callback: Callback {
+            url: read_url(&mut fields, &rules.guard),
+            method: read_method(&mut fields),
+            headers: headers::read(&mut fields, &rules.header_prefix),
+            payload: read_payload(&mut fields),
+            timeout: Duration::from_secs(fields.integer("timeoutSeconds", 1..=60).unwrap_or(30).into()),
+        },
+        max_retries: fields.integer("maxRetries", 1..=100).unwrap_or(5),
+        idempotency_key: read_key(&mut fields, "idempotencyKey").unwrap_or_else(ids::random_key),
+        correlation_id: read_key(&mut fields, "correlationId"),
+        schedule,
+    };
+    let planned_at = match &spec.schedule {
+        None => start.at.unwrap_or(now),
+        Some(schedule) => schedule.first(start.at, now).unwrap_or_else(|| {
+            let pointer = if schedule.end_at.is_some() { "endAtUtc" } else { "fireAtUtc" };
+            fields.refuse(pointer, "the schedule would never fire: its end lies before its first occurrence");
+            now
+        }),
+    };
+    match fields.finish() {
+        errors if errors.is_empty() => Ok(NewJob { spec, planned_at }),
+        errors => Err(Rejection::Fields(errors)),
+    }
+}
+
+struct Start {
+    at: Option<Timestamp>,
+    delay_seconds: Option<f64>,
+}
+
+/// `fireAtUtc` wins over `delaySeconds`.
+fn read_start(fields: &mut Fields<'_>, now: Timestamp) -> Start {
+    let delay_seconds = fields.number("delaySeconds");
+    let delayed = delay_seconds.and_then(|seconds| {
+        let at = if seconds >= 0.0 { after_seconds(now, seconds) } else { None };
+        if at.is_none() {
+            fields.refuse("delaySeconds", "must be 0 or more seconds, and end before the year 10000");
+        }
+        at
+    });
+    let at = fields.instant("fireAtUtc").or(delayed);
+    Start { at, delay_seconds }
+}
+
+fn read_schedule(fields: &mut Fields<'_>) -> Option<Schedule> {
+    let every_seconds = fields.integer("recurrenceSeconds", 60..=u32::MAX);
+    let times = fields.list("scheduleTimes", 1..=96, "a time such as \"09:30\"", fields::wall_clock_time);
+    let days = fields.list("scheduleDaysOfWeek", 0..=1_000, "a day from 0 (Sunday) to 6 (Saturday)", |raw| {
+        fields::whole_number(raw).and_then(|n| u8::try_from(n).ok()).and_then(weekday_from_number)
+    });
+    let zone_name = fields.text("timeZone", |_| true, "the IANA name of a time zone");
+    let zone = zone_name.and_then(|name| {
+        let zone = name.parse().ok();
+        if zone.is_none() {
+            fields.refuse("timeZone", "is not the IANA name of a time zone, such as \"Europe/Rome\"");
+        }
+        zone
+    });
+    let end_at = fields.instant("endAtUtc");
+    let max_occurrences = fields.integer("maxOccurrences", 1..=u32::MAX);
+
+    let (interval, calendar) = (fields.has("recurrenceSeconds"), fields.has("scheduleTimes"));
+    if interval && calendar {
+        fields.refuse("recurrenceSeconds", "cannot be combined with scheduleTimes");
+    }
+    fields.require("scheduleDaysOfWeek", calendar, "only goes with scheduleTimes");
+    fields.require("timeZone", calendar, "only goes with scheduleTimes");
+    fields.require("endAtUtc", interval || calendar, "only goes with recurrenceSeconds or scheduleTimes");
+    fields.require("maxOccurrences", interval || calendar, "only goes with recurrenceSeconds or scheduleTimes");
+
+    let recurrence = match (every_seconds, times) {
+        (_, Some(times)) => {
+            let mut distinct = Vec::new();
+            for day in days.unwrap_or_default() {
+                if !distinct.contains(&day) {
+                    distinct.push(day);
+                }
+            }
+            Recurrence::Calendar(Calendar { times, days: distinct, zone: zone.unwrap_or(DEFAULT_ZONE) })
+        }
+        (Some(every_seconds), None) => Recurrence::Interval { every_seconds },
+        (None, None) => return None,
+    };
+    Some(Schedule { recurrence, end_at, max_occurrences })
+}
+
+fn read_url(fields: &mut Fields<'_>, guard: &Guard) -> String {
+    if !fields.has("callbackUrl") {
+        fields.refuse("callbackUrl", "is required");
+        return String::new();
+    }
+    let Some(text) = fields.text("callbackUrl", |_| true, "an absolute http or https URL") else {
+        return String::new();
+    };
+    if let Err(problem) = check_url(&text, guard) {
+        fields.refuse("callbackUrl", problem);
+    }
+    text
+}
+
+fn check_url(text: &str, guard: &Guard) -> Result<(), String> {
+    if text.chars().count() > LONGEST_URL {
+        return Err(format!("must have at most {LONGEST_URL} characters"));
+    }
+    // The parser would drop some of these silently.
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("must not contain spaces or control characters".to_owned());
+    }
+    let not_a_url = "must be an absolute http or https URL";
+    let url = url::Url::parse(text).map_err(|e| format!("{not_a_url}: {e}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(not_a_url.to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not contain a user name or password".to_owned());
+    }
+    if url.port() == Some(0) {
+        return Err("must not name port 0".to_owned());
+    }
+    guard.check_url(&url).map_err(|refused| refused.to_string())
+}
+
+fn read_method(fields: &mut Fields<'_>) -> String {
+    let known = |text: &str| METHODS.contains(&text.to_ascii_uppercase().as_str());
+    let method = fields.text("method", known, "one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    method.map_or_else(|| "POST".to_owned(), |text| text.to_ascii_uppercase())
+}
+
+fn read_payload(fields: &mut Fields<'_>) -> Option<String> {
+    let payload = fields.raw("payload").map(RawValue::get)?;
+    if payload.len() > LARGEST_PAYLOAD {
+        fields.refuse("payload", format!("must be at most {LARGEST_PAYLOAD} bytes of JSON"));
+    }
+    Some(payload.to_owned())
+}
+
+fn read_key(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
+    let visible = |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fields.text(name, visible, "1 to 255 visible ASCII characters")
+}
+
+#[cfg(test)]
+mod tests;

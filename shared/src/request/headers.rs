@@ -1,0 +1,70 @@
+//! The `headers` of a create request: what a client may have us send, and what only we may.
+//! It never sends anything; the poller's `deliver` does.
+
+use http::{HeaderName, HeaderValue};
+
+use super::fields::{Fields, members, text};
+
+const MOST: usize = 50;
+const LARGEST: usize = 8 << 10;
+
+/// Hop-by-hop (RFC 9110 §7.6.1) or decided by the connection itself.
+const OURS: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+/// What receivers trust to come from the Scheduler.
+const RESERVED_PREFIXES: [&str; 2] = ["contit-", "webhook-"];
+
+pub(super) fn read(fields: &mut Fields<'_>, prefix: &str) -> Vec<(String, String)> {
+    let Some(raw) = fields.given("headers") else { return Vec::new() };
+    let Some(members) = members(raw) else {
+        fields.refuse("headers", "must be an object of texts");
+        return Vec::new();
+    };
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, raw) in members {
+        let value = text(raw);
+        let repeated = headers.iter().any(|(seen, _)| seen.eq_ignore_ascii_case(&name));
+        match check(&name, value.as_deref(), prefix, repeated) {
+            Some(problem) => fields.refuse_at(&["headers", &name], problem),
+            None => headers.push((name, value.unwrap_or_default())),
+        }
+    }
+    if headers.len() > MOST {
+        fields.refuse("headers", format!("must be at most {MOST}"));
+    }
+    if headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > LARGEST {
+        fields.refuse("headers", format!("must be at most {LARGEST} bytes in all"));
+    }
+    headers
+}
+
+fn check(name: &str, value: Option<&str>, prefix: &str, repeated: bool) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    let prefix = prefix.to_ascii_lowercase();
+    let Some(value) = value else { return Some("must be a text") };
+    if HeaderName::try_from(name).is_err() {
+        Some("is not the name of an HTTP header")
+    } else if OURS.contains(&lower.as_str()) {
+        Some("belongs to the connection and cannot be set")
+    } else if lower.starts_with(&prefix) || RESERVED_PREFIXES.iter().any(|reserved| lower.starts_with(reserved)) {
+        Some("is reserved for the Scheduler's own headers")
+    } else if value.chars().any(char::is_control) || HeaderValue::from_bytes(value.as_bytes()).is_err() {
+        Some("must not contain control characters")
+    } else if repeated {
+        Some("is given twice")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,116 @@
+//! The queue: what the index says is due. It only ever suggests; the claim in `write` decides.
+//! It never collects: pages are handed on as they come.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::item::{status_shard, text};
+use super::table::{DUE_INDEX, attribute};
+use super::{Store, StoreError, unavailable};
+use crate::clock::{Timestamp, format_instant, parse_instant};
+use crate::ids::JobId;
+
+/// Suggestions a page. A page of keys is some 20 KiB, and the next one is asked for when this one is used up.
+const PAGE: i32 = 128;
+
+/// A suggestion: this job was due when the index was last told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub id: JobId,
+    pub due_at: Timestamp,
+    /// `host:port` of the callback.
+    pub host: String,
+}
+
+/// The due jobs of one shard, oldest first, page by page.
+#[derive(Debug)]
+pub struct DuePages {
+    store: Store,
+    shard: u32,
+    now: Timestamp,
+    next: Next,
+}
+
+#[derive(Debug)]
+enum Next {
+    First,
+    After(HashMap<String, AttributeValue>),
+    End,
+}
+
+impl Store {
+    /// What is due in `shard` at `now`. Jobs under a live lease are among it.
+    #[must_use]
+    pub fn due(&self, shard: u32, now: Timestamp) -> DuePages {
+        DuePages { store: self.clone(), shard, now, next: Next::First }
+    }
+
+    /// The earliest instant at which any job is due, past or future: how far a clock may be walked without a poll.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn earliest_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        stream::iter(0..self.shards)
+            .map(|shard| self.earliest_due_in(shard))
+            .buffer_unordered(8)
+            .try_fold(None, |earliest: Option<Timestamp>, due| async move { Ok(earliest.into_iter().chain(due).min()) })
+            .await
+    }
+
+    async fn earliest_due_in(&self, shard: u32) -> Result<Option<Timestamp>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.jobs)
+            .index_name(DUE_INDEX)
+            .key_condition_expression("statusShard = :shard")
+            .expression_attribute_values(":shard", text(status_shard(shard)))
+            .limit(1)
+            .send()
+            .await
+            .map_err(|e| unavailable("looking for the next due job", e))?;
+        Ok(answer.items().iter().find_map(read_due).map(|due| due.due_at))
+    }
+}
+
+impl DuePages {
+    /// The next page; `None` after the last.
+    ///
+    /// # Errors
+    /// When the store fails; the same page may be asked for again.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Due>>, StoreError> {
+        let start = match &self.next {
+            Next::First => None,
+            Next::After(key) => Some(key.clone()),
+            Next::End => return Ok(None),
+        };
+        let answer = self
+            .store
+            .client
+            .query()
+            .table_name(&self.store.tables.jobs)
+            .index_name(DUE_INDEX)
+            .key_condition_expression("statusShard = :shard AND fireAt <= :now")
+            .expression_attribute_values(":shard", text(status_shard(self.shard)))
+            .expression_attribute_values(":now", text(format_instant(self.now)))
+            .set_exclusive_start_key(start)
+            .limit(PAGE)
+            .send()
+            .await
+            .map_err(|e| unavailable(format!("looking for due jobs in shard {}", self.shard), e))?;
+        let page = answer.items().iter().filter_map(read_due).collect();
+        self.next = answer.last_evaluated_key.map_or(Next::End, Next::After);
+        Ok(Some(page))
+    }
+}
+
+fn read_due(keys: &HashMap<String, AttributeValue>) -> Option<Due> {
+    let read = |name: &str| keys.get(name)?.as_s().ok();
+    Some(Due {
+        id: JobId(read(attribute::ID)?.parse().ok()?),
+        due_at: parse_instant(read(attribute::FIRE_AT)?)?,
+        host: read(attribute::CALLBACK_HOST).cloned().unwrap_or_default(),
+    })
+}

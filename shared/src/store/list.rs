@@ -1,0 +1,250 @@
+//! The lists: pages of a tenant's jobs by planned instant, merged over the partitions of the list index and
+//! read whole from the table. It never trusts the index for a status: the table's item decides.
+//! Neighbour: `cursor` turns a [`Position`] into text for clients.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+
+use super::item::{self, Attributes, tenant_status, text};
+use super::table::{LIST_INDEX, attribute};
+use super::{Store, StoreError, unavailable};
+use crate::clock::{Stopwatch, Timestamp, format_instant};
+use crate::ids::TenantId;
+use crate::job::{Job, Status};
+
+/// DynamoDB's limit on one `BatchGetItem`.
+const BATCH: usize = 100;
+/// A page ends early rather than outgrow what Lambda can answer (6 MB).
+const PAGE_BYTES: usize = 4 << 20;
+/// A page ends early, perhaps empty, rather than keep its caller waiting.
+const PAGE_TIME: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Newest planned instant first.
+    #[default]
+    Descending,
+    Ascending,
+}
+
+/// What to list. `from` (inclusive) and `to` (exclusive) bound the planned instant.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    pub tenant: TenantId,
+    pub status: Option<Status>,
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    pub limit: usize,
+    pub order: Order,
+    /// Where the page before ended.
+    pub after: Option<Position>,
+}
+
+/// A place in a list: `{planned instant}#{id}`, the sort key of the list index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub String);
+
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub jobs: Vec<Job>,
+    /// Where to go on; `None` at the end of the list.
+    pub next: Option<Position>,
+}
+
+impl Store {
+    /// One page. Jobs that have expired are not in it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page, StoreError> {
+        let watch = Stopwatch::start();
+        let mut keys = MergedKeys::new(self, query);
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut bytes = 0;
+        let mut reached = None;
+        let mut passed_over = 0;
+        loop {
+            // One more than the page: whether there is a next page is known, not guessed.
+            // And as many more as did not match so far, so that a filter that fits few jobs takes long strides.
+            let wanted = (query.limit + 1 - jobs.len() + passed_over).min(BATCH);
+            let batch = keys.take(wanted).await?;
+            if batch.is_empty() {
+                return Ok(Page { jobs, next: None });
+            }
+            for (position, job) in self.read_all(&batch).await? {
+                let Some((job, size)) = job.filter(|(job, _)| query.matches(job, now)) else {
+                    reached = Some(position);
+                    passed_over += 1;
+                    continue;
+                };
+                if jobs.len() == query.limit || (bytes + size > PAGE_BYTES && !jobs.is_empty()) {
+                    return Ok(Page { jobs, next: reached });
+                }
+                bytes += size;
+                jobs.push(job);
+                reached = Some(position);
+            }
+            if watch.elapsed() > PAGE_TIME {
+                return Ok(Page { jobs, next: reached });
+            }
+        }
+    }
+
+    /// The items at these positions, in their order, with their sizes in bytes; `None` where there is none any more.
+    async fn read_all(&self, positions: &[Position]) -> Result<Vec<(Position, Option<(Job, usize)>)>, StoreError> {
+        let keys = positions.iter().map(|p| HashMap::from([(attribute::ID.to_owned(), text(p.id()))])).collect();
+        let mut pending: Vec<HashMap<String, AttributeValue>> = keys;
+        let mut found: HashMap<String, (Job, usize)> = HashMap::new();
+        while !pending.is_empty() {
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(std::mem::take(&mut pending)))
+                .consistent_read(true)
+                .build()
+                .map_err(|e| unavailable("reading a page of jobs", e))?;
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.tables.jobs, request)
+                .send()
+                .await
+                .map_err(|e| unavailable("reading a page of jobs", e))?;
+            for attributes in answer.responses.unwrap_or_default().into_values().flatten() {
+                let size = size_of(&attributes);
+                let job = item::decode(attributes)?;
+                found.insert(job.id.to_string(), (job, size));
+            }
+            pending = answer
+                .unprocessed_keys
+                .and_then(|mut unprocessed| unprocessed.remove(&self.tables.jobs))
+                .map(|rest| rest.keys)
+                .unwrap_or_default();
+        }
+        Ok(positions.iter().map(|p| (p.clone(), found.remove(p.id()))).collect())
+    }
+}
+
+impl ListQuery {
+    fn matches(&self, job: &Job, now: Timestamp) -> bool {
+        job.tenant == self.tenant
+            && !job.is_expired(now)
+            && self.status.is_none_or(|status| status == job.state.status())
+    }
+
+    /// The partitions that the list is merged from.
+    fn partitions(&self) -> Vec<String> {
+        let statuses = match self.status {
+            Some(status) => vec![status],
+            None => vec![Status::Pending, Status::Done, Status::Cancelled, Status::DeadLetter],
+        };
+        statuses.into_iter().map(|status| tenant_status(&self.tenant, status)).collect()
+    }
+}
+
+impl Position {
+    fn id(&self) -> &str {
+        self.0.split_once('#').map_or("", |(_, id)| id)
+    }
+}
+
+/// The keys of several partitions in one order, each key once.
+struct MergedKeys<'a> {
+    store: &'a Store,
+    query: &'a ListQuery,
+    partitions: Vec<Partition>,
+    last: Option<Position>,
+}
+
+struct Partition {
+    key: String,
+    read: VecDeque<Position>,
+    /// Where the last read of this partition ended; `None` before the first.
+    after: Option<Position>,
+    exhausted: bool,
+}
+
+impl<'a> MergedKeys<'a> {
+    fn new(store: &'a Store, query: &'a ListQuery) -> Self {
+        let partition = |key| Partition { key, read: VecDeque::new(), after: query.after.clone(), exhausted: false };
+        Self { store, query, partitions: query.partitions().into_iter().map(partition).collect(), last: None }
+    }
+
+    /// Up to `count` keys; fewer only at the end.
+    async fn take(&mut self, count: usize) -> Result<Vec<Position>, StoreError> {
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count {
+            for partition in &mut self.partitions {
+                if partition.read.is_empty() && !partition.exhausted {
+                    partition.read_more(self.store, self.query, count - taken.len()).await?;
+                }
+            }
+            let Some(next) = self.pop_next() else { break };
+            // A job on its way from one partition to another may be seen in both.
+            if self.last.as_ref() != Some(&next) {
+                self.last = Some(next.clone());
+                taken.push(next);
+            }
+        }
+        Ok(taken)
+    }
+
+    fn pop_next(&mut self) -> Option<Position> {
+        let heads = self.partitions.iter_mut().filter(|p| !p.read.is_empty());
+        let first = match self.query.order {
+            Order::Ascending => heads.min_by(|a, b| a.read.front().cmp(&b.read.front())),
+            Order::Descending => heads.max_by(|a, b| a.read.front().cmp(&b.read.front())),
+        };
+        first?.read.pop_front()
+    }
+}
+
+impl Partition {
+    async fn read_more(&mut self, store: &Store, query: &ListQuery, count: usize) -> Result<(), StoreError> {
+        // A sort key takes one condition, BETWEEN, which includes its ends: the position itself is dropped below.
+        let mut low = query.from.map(format_instant).unwrap_or_default();
+        let mut high = query.to.map_or_else(|| "~".to_owned(), format_instant);
+        match (query.order, &self.after) {
+            (Order::Ascending, Some(Position(after))) => low = low.max(after.clone()),
+            (Order::Descending, Some(Position(after))) => high = high.min(after.clone()),
+            (_, None) => {}
+        }
+        if low.is_empty() {
+            low.push('!');
+        }
+        if low > high {
+            self.exhausted = true;
+            return Ok(());
+        }
+        let limit = i32::try_from(count.min(BATCH) + 1).unwrap_or(i32::MAX);
+        let answer = store
+            .client
+            .query()
+            .table_name(&store.tables.jobs)
+            .index_name(LIST_INDEX)
+            .key_condition_expression("tenantStatus = :partition AND plannedAtId BETWEEN :low AND :high")
+            .expression_attribute_values(":partition", text(&self.key))
+            .expression_attribute_values(":low", text(low))
+            .expression_attribute_values(":high", text(high))
+            .scan_index_forward(query.order == Order::Ascending)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|e| unavailable("listing jobs", e))?;
+        self.exhausted = answer.last_evaluated_key.is_none();
+        let keys = answer.items.unwrap_or_default().into_iter().filter_map(|mut key| {
+            let AttributeValue::S(position) = key.remove(attribute::PLANNED_AT_ID)? else { return None };
+            Some(Position(position))
+        });
+        self.read = keys.filter(|position| self.after.as_ref() != Some(position)).collect();
+        if let Some(last) = self.read.back() {
+            self.after = Some(last.clone());
+        }
+        Ok(())
+    }
+}
+
+/// What the strings of an item weigh: enough to know when a page becomes too large to answer.
+fn size_of(attributes: &Attributes) -> usize {
+    attributes.values().map(|value| value.as_s().map_or(16, String::len)).sum()
+}
