@@ -1,0 +1,35 @@
+# The commands people type. What they do stands in scripts/, one small script each.
+
+PORT ?= 8080
+POLL_INTERVAL ?= 5s
+
+# Where rustup puts cargo, for shells that were open before it was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint build clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+run: ## the Scheduler on this machine; PORT=8080 POLL_INTERVAL=5s, data in .scheduler/
+	@scripts/install-build-needs
+	cargo build --release --locked --package scheduler --bin scheduler
+	@exec "$${CARGO_TARGET_DIR:-target}/release/scheduler" dev --port $(PORT) --poll-interval $(POLL_INTERVAL)
+
+test: lint ## lint, then every test, on the embedded store and on DynamoDB Local; installs what is missing
+	@scripts/install-test-needs
+	scripts/test
+
+lint: ## formatting, clippy, dependencies, scripts
+	@scripts/install-build-needs
+	@scripts/install-lint-needs
+	@scripts/lint
+
+build: ## the binaries in release mode, in target/release/
+	@scripts/install-build-needs
+	cargo build --release --locked --workspace --bins
+
+clean: ## removes what was built and fetched; keeps .scheduler/
+	cargo clean
+	rm -rf .tools
