@@ -16,62 +16,69 @@ use tokio::time::timeout;
 use crate::on_both_stores;
 use crate::support::chaos_proxy::{ChaosProxy, Fault, any_operation, operation};
 use crate::support::receiver::{self, Receiver, answer, failing};
-use crate::support::stores::{Store, StoreKind};
+use crate::support::stores::{self, Store, StoreKind};
 
-const TABLE: &str = "things";
-
-async fn table_of_things(client: &Client) {
-    client
-        .create_table()
-        .table_name(TABLE)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(
-            AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build().unwrap(),
-        )
-        .key_schema(KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().unwrap())
-        .send()
-        .await
-        .unwrap();
+/// A table of the store, reached past the proxy or through it.
+struct Things {
+    client: Client,
+    table: String,
 }
 
-async fn put(client: &Client, id: &str) -> Result<(), aws_sdk_dynamodb::Error> {
-    let put = client.put_item().table_name(TABLE).item("id", AttributeValue::S(id.to_owned()));
-    put.condition_expression("attribute_not_exists(id)").send().await?;
-    Ok(())
+impl Things {
+    fn new(client: Client, store: &Store) -> Self {
+        Self { client, table: format!("{}things", store.table_prefix()) }
+    }
+
+    async fn create(&self) {
+        let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
+        let create = self.client.create_table().table_name(&self.table).billing_mode(BillingMode::PayPerRequest);
+        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+        let create = create.attribute_definitions(id.build().unwrap()).key_schema(key.build().unwrap());
+        create.send().await.unwrap();
+    }
+
+    async fn put(&self, id: &str) -> Result<(), aws_sdk_dynamodb::Error> {
+        let put = self.client.put_item().table_name(&self.table).item("id", AttributeValue::S(id.to_owned()));
+        put.condition_expression("attribute_not_exists(id)").send().await?;
+        Ok(())
+    }
+
+    async fn has(&self, id: &str) -> bool {
+        let get = self.client.get_item().table_name(&self.table).key("id", AttributeValue::S(id.to_owned()));
+        get.consistent_read(true).send().await.unwrap().item.is_some()
+    }
 }
 
-async fn is_stored(client: &Client, id: &str) -> bool {
-    let get = client.get_item().table_name(TABLE).key("id", AttributeValue::S(id.to_owned())).consistent_read(true);
-    get.send().await.unwrap().item.is_some()
-}
-
-/// A store with a table, a client past the proxy, and one through it that does not try again.
-async fn behind_a_proxy() -> (Store, ChaosProxy, Client, Client) {
+/// A store with a table, seen past the proxy and through it by a client that does not try again.
+async fn behind_a_proxy() -> (Store, ChaosProxy, Things, Things) {
     let store = Store::start(StoreKind::Embedded).await;
     let proxy = ChaosProxy::before(store.endpoint()).await;
-    let (direct, through) = (store.client(), store.client_through(&proxy.url()));
-    table_of_things(&direct).await;
-    let config = through.config().to_builder().retry_config(RetryConfig::disabled()).build();
-    (store, proxy, direct, Client::from_conf(config))
+    let direct = Things::new(store.client(), &store);
+    direct.create().await;
+    let trying_once = stores::client(&proxy.url()).config().to_builder().retry_config(RetryConfig::disabled()).build();
+    let through = Things::new(Client::from_conf(trying_once), &store);
+    (store, proxy, direct, through)
 }
 
 on_both_stores! {
     async fn a_store_takes_an_item_and_is_this_tests_own(store: Store) {
-        let client = store.client();
-        table_of_things(&client).await;
-        put(&client, "a").await.unwrap();
-        assert!(is_stored(&client, "a").await);
+        let things = Things::new(store.client(), &store);
+        things.create().await;
+        things.put("a").await.unwrap();
+        assert!(things.has("a").await);
         let neighbour = Store::start(store.kind).await;
-        assert_eq!(neighbour.client().list_tables().send().await.unwrap().table_names(), [""; 0]);
+        let others = Things::new(neighbour.client(), &neighbour);
+        others.create().await;
+        assert!(!others.has("a").await);
     }
 }
 
 #[tokio::test]
 async fn a_proxy_without_rules_lets_everything_through() {
     let (_store, proxy, direct, through) = behind_a_proxy().await;
-    put(&through, "a").await.unwrap();
-    assert!(is_stored(&through, "a").await && is_stored(&direct, "a").await);
-    let refused = put(&through, "a").await.unwrap_err();
+    through.put("a").await.unwrap();
+    assert!(through.has("a").await && direct.has("a").await);
+    let refused = through.put("a").await.unwrap_err();
     assert_eq!(refused.code(), Some("ConditionalCheckFailedException"));
     let seen = proxy.seen();
     assert_eq!(seen.iter().map(|seen| seen.operation.as_str()).collect::<Vec<_>>(), ["PutItem", "GetItem", "PutItem"]);
@@ -83,18 +90,18 @@ async fn a_proxy_without_rules_lets_everything_through() {
 async fn a_dropped_answer_leaves_the_write_and_breaks_the_connection() {
     let (_store, proxy, direct, through) = behind_a_proxy().await;
     let rule = proxy.rule(operation("PutItem"), Fault::DropAnswer);
-    let error = put(&through, "a").await.unwrap_err();
+    let error = through.put("a").await.unwrap_err();
     assert!(format!("{error:?}").contains("DispatchFailure"), "{error:?}");
     assert_eq!(rule.times_struck(), 1);
-    assert!(is_stored(&direct, "a").await);
+    assert!(direct.has("a").await);
 }
 
 #[tokio::test]
 async fn a_client_that_tries_again_after_a_dropped_answer_fails_its_own_condition() {
     let (store, proxy, _direct, _through) = behind_a_proxy().await;
     proxy.rule(operation("PutItem").nth(1), Fault::DropAnswer);
-    let trying_again = store.client_through(&proxy.url());
-    let error = put(&trying_again, "a").await.unwrap_err();
+    let trying_again = Things::new(stores::client(&proxy.url()), &store);
+    let error = trying_again.put("a").await.unwrap_err();
     assert_eq!(error.code(), Some("ConditionalCheckFailedException"));
     proxy.wait_for(&operation("PutItem"), 2).await;
 }
@@ -103,38 +110,38 @@ async fn a_client_that_tries_again_after_a_dropped_answer_fails_its_own_conditio
 async fn a_dropped_request_never_reaches_the_store() {
     let (_store, proxy, direct, through) = behind_a_proxy().await;
     proxy.rule(operation("PutItem").with_text("\"b\"").nth(2), Fault::DropRequest);
-    put(&through, "a").await.unwrap();
-    put(&through, "b").await.unwrap();
-    assert_eq!(put(&through, "b").await.unwrap_err().code(), None);
-    assert_eq!(put(&through, "b").await.unwrap_err().code(), Some("ConditionalCheckFailedException"));
+    through.put("a").await.unwrap();
+    through.put("b").await.unwrap();
+    assert_eq!(through.put("b").await.unwrap_err().code(), None);
+    assert_eq!(through.put("b").await.unwrap_err().code(), Some("ConditionalCheckFailedException"));
     proxy.rule(any_operation(), Fault::DropRequest);
-    assert_eq!(put(&through, "c").await.unwrap_err().code(), None);
-    assert!(!is_stored(&direct, "c").await);
+    assert_eq!(through.put("c").await.unwrap_err().code(), None);
+    assert!(!direct.has("c").await);
     proxy.heal();
-    put(&through, "c").await.unwrap();
+    through.put("c").await.unwrap();
 }
 
 #[tokio::test]
 async fn a_held_request_reaches_the_store_when_released_even_if_its_sender_is_gone() {
     let (_store, proxy, direct, through) = behind_a_proxy().await;
     let rule = proxy.rule(operation("PutItem"), Fault::HoldRequest);
-    let putting = tokio::spawn(async move { put(&through, "a").await });
+    let putting = tokio::spawn(async move { through.put("a").await });
     rule.struck(1).await;
-    assert!(!is_stored(&direct, "a").await);
+    assert!(!direct.has("a").await);
     putting.abort();
     assert!(putting.await.unwrap_err().is_cancelled());
     rule.release();
     proxy.wait_until("the put has been answered", |seen| seen.iter().all(|seen| seen.outcome.is_some())).await;
-    assert!(is_stored(&direct, "a").await);
+    assert!(direct.has("a").await);
 }
 
 #[tokio::test]
 async fn a_held_answer_comes_after_the_write_and_when_released() {
     let (_store, proxy, direct, through) = behind_a_proxy().await;
     let rule = proxy.rule(operation("PutItem"), Fault::HoldAnswer);
-    let mut putting = tokio::spawn(async move { put(&through, "a").await });
+    let mut putting = tokio::spawn(async move { through.put("a").await });
     rule.struck(1).await;
-    assert!(is_stored(&direct, "a").await);
+    assert!(direct.has("a").await);
     assert!((&mut putting).now_or_never().is_none());
     rule.release();
     putting.await.unwrap().unwrap();
@@ -145,10 +152,10 @@ async fn made_up_errors_look_like_the_stores_own() {
     let (_store, proxy, direct, through) = behind_a_proxy().await;
     proxy.rule(operation("PutItem").nth(1), Fault::throttled());
     proxy.rule(operation("PutItem").nth(2), Fault::internal_error());
-    assert_eq!(put(&through, "a").await.unwrap_err().code(), Some("ProvisionedThroughputExceededException"));
-    assert_eq!(put(&through, "a").await.unwrap_err().code(), Some("InternalServerError"));
-    assert!(!is_stored(&direct, "a").await);
-    put(&through, "a").await.unwrap();
+    assert_eq!(through.put("a").await.unwrap_err().code(), Some("ProvisionedThroughputExceededException"));
+    assert_eq!(through.put("a").await.unwrap_err().code(), Some("InternalServerError"));
+    assert!(!direct.has("a").await);
+    through.put("a").await.unwrap();
 }
 
 async fn call(url: String) -> reqwest::Result<reqwest::Response> {

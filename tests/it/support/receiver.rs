@@ -52,8 +52,10 @@ enum Course {
     StuckInBody,
 }
 
+/// It serves until its last clone is dropped.
+#[derive(Clone)]
 pub struct Receiver {
-    server: HttpServer,
+    server: Arc<HttpServer>,
     state: Arc<Shared>,
 }
 
@@ -142,7 +144,7 @@ impl Receiver {
         });
         let shared = Arc::clone(&state);
         let server = HttpServer::start(move |request| receive(Arc::clone(&shared), request)).await;
-        Self { server, state }
+        Self { server: Arc::new(server), state }
     }
 
     /// Has calls stamped with this clock, for a program that does not run on the system's.

@@ -16,8 +16,9 @@ use tokio::sync::{OnceCell, oneshot};
 
 use super::waiting::until_some;
 
-pub const REGION: &str = "eu-south-1";
-pub const SECRET_ACCESS_KEY: &str = "test";
+/// What the program itself uses on a store of this machine: DynamoDB Local keeps a database for each pair of them.
+const ACCESS_KEY_ID: &str = "local";
+const REGION: &str = "eu-south-1";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
@@ -25,13 +26,12 @@ pub enum StoreKind {
     DynamoDbLocal,
 }
 
-/// An empty store of a test's own.
+/// A store with table names of a test's own, since all tests share one DynamoDB Local.
 #[derive(Debug)]
 pub struct Store {
     pub kind: StoreKind,
     endpoint: String,
-    /// DynamoDB Local keeps a database for each access key: that is what makes a shared process this test's own.
-    access_key_id: String,
+    table_prefix: String,
     /// Stops the embedded server when the store is dropped.
     _running: Option<oneshot::Sender<()>>,
 }
@@ -63,8 +63,7 @@ macro_rules! on_both_stores {
 impl Store {
     pub async fn start(kind: StoreKind) -> Self {
         static STORES: AtomicU32 = AtomicU32::new(1);
-        // Letters and digits only: DynamoDB Local refuses others.
-        let access_key_id = format!("test{}", STORES.fetch_add(1, Ordering::Relaxed));
+        let table_prefix = format!("test{}-", STORES.fetch_add(1, Ordering::Relaxed));
         let (endpoint, running) = match kind {
             StoreKind::Embedded => {
                 let (endpoint, running) = serve_embedded().await;
@@ -72,33 +71,29 @@ impl Store {
             }
             StoreKind::DynamoDbLocal => (dynamodb_local().await, None),
         };
-        Self { kind, endpoint, access_key_id, _running: running }
+        Self { kind, endpoint, table_prefix, _running: running }
     }
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    pub fn access_key_id(&self) -> &str {
-        &self.access_key_id
+    /// What the names of this test's tables begin with.
+    pub fn table_prefix(&self) -> &str {
+        &self.table_prefix
     }
 
     pub fn client(&self) -> Client {
-        self.client_through(&self.endpoint)
-    }
-
-    /// A client of this store that goes by another URL, such as a proxy's.
-    pub fn client_through(&self, url: &str) -> Client {
-        client(url, &self.access_key_id)
+        client(&self.endpoint)
     }
 }
 
-/// A client with static test credentials.
-pub fn client(endpoint: &str, access_key_id: &str) -> Client {
+/// A client of the store at this URL, or of what stands in front of it.
+pub fn client(endpoint: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
-        .credentials_provider(Credentials::new(access_key_id, SECRET_ACCESS_KEY, None, None, "tests"))
+        .credentials_provider(Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_ID, None, None, "tests"))
         .endpoint_url(endpoint)
         .build();
     Client::from_conf(config)
@@ -158,7 +153,7 @@ impl DynamoDbLocal {
 
 /// `false` when the process has ended instead.
 async fn answers(watchdog: &mut Child, port: u16, endpoint: &str) -> bool {
-    let client = client(endpoint, "start");
+    let client = client(endpoint);
     let what = "DynamoDB Local to answer";
     until_some(what, async || match watchdog.try_wait() {
         Ok(None) if std::net::TcpStream::connect(("127.0.0.1", port)).is_err() => None,
