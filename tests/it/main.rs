@@ -3,5 +3,6 @@
 //! Neighbours: `support` is the harness; unit tests live beside what they test.
 #![cfg(test)]
 
+mod invariants_work;
 pub mod support;
 mod support_works;

@@ -1,6 +1,9 @@
 //! Tests of the harness itself: what it claims to do to the program, seen from a plain client.
 //! It never starts the program. Neighbours: `support` is what it tests.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -11,9 +14,11 @@ use aws_sdk_dynamodb::types::{
 };
 use futures_util::FutureExt;
 use reqwest::redirect::Policy;
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::on_both_stores;
+use crate::support::app::App;
 use crate::support::chaos_proxy::{ChaosProxy, Fault, any_operation, operation};
 use crate::support::receiver::{self, Receiver, answer, failing};
 use crate::support::stores::{self, Store, StoreKind};
@@ -227,4 +232,44 @@ async fn a_call_can_be_cut_hung_or_answered_without_end() {
     assert!(timeout(SOON, stuck.chunk()).await.is_err());
     let half = call(receiver.url("/half")).await.unwrap();
     assert!(half.bytes().await.is_err());
+}
+
+/// A program in shell that prints what it was given, says that it is ready and waits.
+fn stand_in(directory: &TempDir, ending: &str) -> PathBuf {
+    let path = directory.path().join("scheduler");
+    let script = format!(
+        "#!/bin/sh\necho \"given $*\"\necho \"token ${{SECRET:-none}} ${{AWS_PROFILE:-none}}\" >&2\n\
+         echo 'dynamodb http://127.0.0.1:1'\necho 'ready http://127.0.0.1:2'\n{ending}\n"
+    );
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn the_program_is_started_with_its_flags_and_ended_in_either_way() {
+    let directory = TempDir::new().unwrap();
+    let program = stand_in(&directory, "sleep 60 >/dev/null 2>&1 & trap \"kill $!; echo bye; exit 7\" TERM; wait");
+    let builder = App::dev().program(&program).now("2026-01-01T00:00:00Z").signing_secret("s").env("SECRET", "x");
+    let mut app = builder.poll_interval(Duration::from_millis(1500)).start().await;
+    assert_eq!(app.url("/x"), "http://127.0.0.1:2/x");
+    app.wait_for_output("token x none").await;
+    let given = "given dev --port 0 --token dev --in-memory --dynamodb-port 0 --now 2026-01-01T00:00:00Z \
+                 --poll-interval 1500ms --signing-secret s";
+    assert!(app.output().contains(given), "{}", app.output());
+    app.restart().await;
+    app.kill9().await;
+    app.restart().await;
+    let exit = app.terminate().await;
+    assert_eq!((exit.code, exit.stdout.lines().last()), (Some(7), Some("bye")));
+}
+
+#[tokio::test]
+async fn a_program_that_refuses_to_start_says_why() {
+    let directory = TempDir::new().unwrap();
+    let program = directory.path().join("refusing");
+    std::fs::write(&program, "#!/bin/sh\necho 'port 8080 is in use' >&2\nexit 1\n").unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let exit = App::dev().program(&program).start_failing().await;
+    assert_eq!((exit.code, exit.stdout.as_str(), exit.stderr.as_str()), (Some(1), "", "port 8080 is in use"));
 }

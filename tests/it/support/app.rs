@@ -40,7 +40,8 @@ pub struct AppBuilder {
 
 #[derive(Clone)]
 struct Options {
-    program: PathBuf,
+    /// The one that was built, unless the test names another.
+    program: Option<PathBuf>,
     port: u16,
     place: Place,
     dynamodb_port: u16,
@@ -64,7 +65,7 @@ impl App {
     /// `scheduler dev` on free ports, in memory, on the system's clock.
     pub fn dev() -> AppBuilder {
         let options = Options {
-            program: built_program(),
+            program: None,
             port: 0,
             place: Place::InMemory,
             dynamodb_port: 0,
@@ -112,6 +113,12 @@ impl App {
 
     pub fn jobs_table(&self) -> &str {
         &self.options.jobs_table
+    }
+
+    /// What the names of its callback headers begin with.
+    pub fn header_prefix(&self) -> String {
+        let set = self.options.environment.iter().rfind(|(name, _)| name == "HEADER_PREFIX");
+        set.map_or_else(|| "Contit-".to_owned(), |(_, prefix)| prefix.to_string_lossy().into_owned())
     }
 
     pub fn poll_interval(&self) -> Duration {
@@ -252,7 +259,7 @@ impl AppBuilder {
     /// Another program than the one that was built.
     #[must_use]
     pub fn program(mut self, path: &Path) -> Self {
-        path.clone_into(&mut self.options.program);
+        self.options.program = Some(path.to_owned());
         self
     }
 
@@ -293,7 +300,7 @@ impl Options {
     }
 
     fn spawn(&self, directory: &Path) -> Process {
-        let mut command = tokio::process::Command::new(&self.program);
+        let mut command = tokio::process::Command::new(self.program.clone().unwrap_or_else(built_program));
         command.arg("dev").args(["--port", &self.port.to_string()]).args(["--token", &self.token]);
         match &self.place {
             Place::InMemory => command.arg("--in-memory"),

@@ -5,10 +5,13 @@
 
 pub mod app;
 pub mod builders;
+pub mod calendar_oracle;
 pub mod chaos_proxy;
 pub mod conversation;
 pub mod http_server;
+pub mod invariants;
 pub mod process;
 pub mod receiver;
+pub mod rows;
 pub mod stores;
 pub mod waiting;

@@ -15,7 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn until<T: Debug>(what: &str, watched: &watch::Sender<T>, condition: impl FnMut(&T) -> bool) {
     let mut changes = watched.subscribe();
     let outcome = timeout(PATIENCE, changes.wait_for(condition)).await.map(|found| found.is_ok());
-    assert!(matches!(outcome, Ok(true)), "waited {PATIENCE:?} for {what}; it stands at {:#?}", watched.borrow());
+    assert!(matches!(outcome, Ok(true)), "waited {PATIENCE:?} for {what}; it stands at {:#?}", *watched.borrow());
 }
 
 /// Asks again and again until there is an answer; for what cannot announce itself, such as a port that opens.
