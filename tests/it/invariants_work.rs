@@ -2,10 +2,12 @@
 //! It never starts anything. Neighbours: `support::invariants` is what it tests, `support_works` the rest of the harness.
 
 use bytes::Bytes;
-use chrono::TimeDelta;
+use chrono::{NaiveTime, TimeDelta};
 use serde_json::{Value, json};
 use shared::clock::parse_instant;
+use shared::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
 
+use crate::support::calendar_oracle::Timetable;
 use crate::support::conversation::Created;
 use crate::support::invariants::{Evidence, Sighting};
 use crate::support::receiver::Call;
@@ -177,4 +179,37 @@ fn what_has_expired_is_not_missed() {
     evidence.calls.clear();
     evidence.sightings.clear();
     assert_eq!(evidence.violations(), [""; 0]);
+}
+
+#[test]
+fn the_calendar_oracle_and_the_schedule_agree_across_changes_of_the_clock() {
+    let times = ["00:00", "00:15", "01:45", "02:00", "02:30", "03:00", "23:59"];
+    for (zone, start) in [
+        ("Europe/Rome", "2026-03-20T00:00:00Z"),
+        ("Europe/Rome", "2026-10-20T00:00:00Z"),
+        ("Australia/Lord_Howe", "2026-09-28T00:00:00Z"),
+        ("Australia/Lord_Howe", "2026-03-30T00:00:00Z"),
+        ("America/St_Johns", "2011-03-01T00:00:00Z"),
+        ("Africa/Casablanca", "2026-02-01T00:00:00Z"),
+        ("Pacific/Apia", "2011-12-20T00:00:00Z"),
+    ] {
+        let asked = json!({
+            "occurrenceNumber": 1, "scheduleTimes": times, "scheduleDaysOfWeek": [0, 1, 5, 6], "timeZone": zone,
+        });
+        let calendar = Calendar {
+            times: times.iter().map(|time| NaiveTime::parse_from_str(time, "%H:%M").unwrap()).collect(),
+            days: [0, 1, 5, 6].into_iter().filter_map(weekday_from_number).collect(),
+            zone: zone.parse().unwrap(),
+        };
+        let schedule = Schedule { recurrence: Recurrence::Calendar(calendar), end_at: None, max_occurrences: None };
+        let mut row = open("s", "Pending", asked);
+        let timetable = Timetable::of(&row).unwrap();
+        row.planned_at = parse_instant(start).unwrap();
+        for _ in 0..150 {
+            let expected = timetable.next(&row, row.planned_at);
+            assert_eq!(schedule.next(row.planned_at, 1, row.planned_at), expected, "{zone} after {}", row.planned_at);
+            row.planned_at = expected.unwrap();
+            assert!(timetable.has(row.planned_at));
+        }
+    }
 }
