@@ -1,3 +1,10 @@
-//! The black-box tests.
+//! The black-box tests: they start the real program and real stores, and speak HTTP to them.
+//! Never a mock of our own code: what changes is outside it (store, receiver, proxy, clock).
+//! Neighbours: `support` is the harness; unit tests live beside what they test.
+#![cfg(test)]
 
+mod invariants_work;
+mod store;
+pub mod support;
+mod support_works;
 mod tidy;

@@ -1,0 +1,129 @@
+//! A child process whose output is kept, waited on, and shown when the test fails.
+//! It never outlives its test. Neighbours: `app` starts the program with it.
+
+use std::fmt;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::waiting::{PATIENCE, until};
+
+pub struct Process {
+    child: Child,
+    printed: Arc<watch::Sender<Printed>>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug)]
+pub struct Exit {
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+#[derive(Clone, Default)]
+struct Printed {
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+    streams_ended: usize,
+}
+
+impl Process {
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
+        let printed = Arc::new(watch::Sender::new(Printed::default()));
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        tokio::spawn(keep(stdout, Arc::clone(&printed), |printed| &mut printed.stdout));
+        tokio::spawn(keep(stderr, Arc::clone(&printed), |printed| &mut printed.stderr));
+        Self { child, printed }
+    }
+
+    /// The rest of the first line of standard output that begins so; panics when the process ends without one.
+    pub async fn wait_for_announcement(&self, beginning: &str) -> String {
+        let rest = |printed: &Printed| {
+            printed.stdout.iter().find_map(|line| line.strip_prefix(beginning)).map(|rest| rest.trim().to_owned())
+        };
+        let what = format!("a line that begins with {beginning:?}");
+        until(&what, &self.printed, |printed| rest(printed).is_some() || printed.has_ended()).await;
+        let found = rest(&self.printed.borrow());
+        found.unwrap_or_else(|| panic!("it ended without {what}; it printed {:?}", self.printed.borrow()))
+    }
+
+    pub async fn wait_for_line(&self, text: &str) {
+        let says = |lines: &[String]| lines.iter().any(|line| line.contains(text));
+        let what = format!("the output {text:?}");
+        until(&what, &self.printed, |printed| says(&printed.stdout) || says(&printed.stderr)).await;
+    }
+
+    pub fn output(&self) -> String {
+        format!("{:?}", self.printed.borrow())
+    }
+
+    pub async fn kill9(&mut self) {
+        // It may be dead already.
+        drop(self.child.start_kill());
+        self.exit_status().await;
+    }
+
+    /// SIGTERM, then its exit.
+    pub async fn terminate(&mut self) -> Exit {
+        let pid = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        assert!(sent.success(), "no SIGTERM to {pid}");
+        self.exit().await
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn exit(&mut self) -> Exit {
+        let code = self.exit_status().await.code();
+        until("the end of its output", &self.printed, Printed::has_ended).await;
+        let printed = self.printed.borrow();
+        Exit { code, stdout: printed.stdout.join("\n"), stderr: printed.stderr.join("\n") }
+    }
+
+    async fn exit_status(&mut self) -> std::process::ExitStatus {
+        match timeout(PATIENCE, self.child.wait()).await {
+            Ok(status) => status.unwrap(),
+            Err(_) => panic!("it still runs after {PATIENCE:?}"),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- what the program printed ---\n{:?}\n---", self.printed.borrow());
+        }
+    }
+}
+
+async fn keep(
+    stream: impl AsyncRead + Unpin,
+    printed: Arc<watch::Sender<Printed>>,
+    side: impl Fn(&mut Printed) -> &mut Vec<String>,
+) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        printed.send_modify(|printed| side(printed).push(line));
+    }
+    printed.send_modify(|printed| printed.streams_ended += 1);
+}
+
+impl Printed {
+    fn has_ended(&self) -> bool {
+        self.streams_ended == 2
+    }
+}
+
+/// As it would look on a screen, standard output first.
+impl fmt::Debug for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stdout.iter().chain(&self.stderr).try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
