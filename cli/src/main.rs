@@ -1,1 +1,123 @@
-fn main() {}
+//! `scheduler`: everything on one machine, and the administration of tokens and signing secrets.
+//! It decides nothing about jobs: it starts what the two functions are made of. Neighbours: `api`, `poller`, `shared`.
+
+mod dev;
+mod embedded_dynamodb;
+mod secrets;
+mod time_travel;
+mod tokens;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use shared::clock::{Timestamp, parse_instant};
+use shared::config::Settings;
+use shared::ids::TenantId;
+use shared::store::tenants::Tenants;
+use shared::store::{StoreError, client, local_client};
+use shared::telemetry;
+
+#[derive(Debug, Parser)]
+#[command(name = "scheduler", version, about = "Calls your HTTP endpoints at the times you ask for")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the API, the dashboard, the poller and a store on this machine.
+    Dev(dev::Options),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(tokens::Command),
+    /// Secrets that callbacks are signed with.
+    #[command(subcommand)]
+    Secret(secrets::Command),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scheduler: {}", one_line(&format!("{error:#}")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let level = variable("LOG_LEVEL").unwrap_or_else(|| "warn,scheduler=info".to_owned());
+    telemetry::start(telemetry::Format::Text, &level).map_err(anyhow::Error::msg)?;
+    let settings = Settings::read(variable)?;
+    match arguments.command {
+        Command::Dev(options) => Box::pin(dev::run(options, settings)).await,
+        Command::Token(command) => tokens::run(command, &deployed(&settings).await).await,
+        Command::Secret(command) => secrets::run(command, &deployed(&settings).await).await,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The tenants table that the environment points at: a store on this machine, which takes any credentials, or AWS.
+async fn deployed(settings: &Settings) -> Tenants {
+    let endpoint = variable("AWS_ENDPOINT_URL_DYNAMODB").filter(|url| is_on_this_machine(url));
+    let client = match endpoint {
+        Some(endpoint) if variable("AWS_ACCESS_KEY_ID").is_none() => local_client(&endpoint),
+        _ => client(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await),
+    };
+    Tenants::new(client, &settings.tables)
+}
+
+fn is_on_this_machine(url: &str) -> bool {
+    let uri: Option<axum::http::Uri> = url.parse().ok();
+    uri.is_some_and(|uri| matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]")))
+}
+
+/// One line on standard output.
+fn say(line: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// What went wrong, without the SDK's dump of its own structures, which it puts in brackets behind the words.
+fn one_line(error: &str) -> String {
+    let dumps = ["DispatchFailure(", "ServiceError(", "TimeoutError(", "ResponseError(", "ConstructionFailure("];
+    let end = dumps.iter().filter_map(|dump| error.find(&format!(" ({dump}"))).min();
+    let words = end.and_then(|end| error.get(..end)).unwrap_or(error);
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The words of a store's failure, fit for an answer.
+fn in_words(error: &StoreError) -> String {
+    one_line(&error.to_string())
+}
+
+fn read_tenant(text: &str) -> Result<TenantId, String> {
+    TenantId::parse(text)
+}
+
+fn read_instant(text: &str) -> Result<Timestamp, String> {
+    parse_instant(text).ok_or_else(|| format!("{text:?} is not an instant such as 2026-03-28T12:00:00Z"))
+}
+
+fn read_nonempty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn read_interval(text: &str) -> Result<Duration, String> {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    let interval = humantime::parse_duration(text).map_err(|e| e.to_string())?;
+    if (Duration::from_millis(100)..=YEAR).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("an interval is 100 ms to a year".to_owned())
+    }
+}
