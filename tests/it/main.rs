@@ -1,1 +1,3 @@
 //! The black-box tests.
+
+mod calendar_oracle;
