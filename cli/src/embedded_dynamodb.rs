@@ -79,5 +79,9 @@ fn open_file(path: &Path) -> anyhow::Result<Database> {
         std::fs::create_dir_all(folder)?;
     }
     let path = path.to_str().context("its name is not UTF-8")?;
-    Ok(Database::new(path)?)
+    Database::new(path).map_err(|error| {
+        // The sentences after the first are about features of the emulator that are not built in.
+        let words = error.to_string();
+        anyhow::Error::msg(words.split(". ").next().unwrap_or_default().to_owned())
+    })
 }

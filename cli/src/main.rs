@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let level = variable("LOG_LEVEL").unwrap_or_else(|| "warn,scheduler=info".to_owned());
+    let level = variable("LOG_LEVEL").unwrap_or_else(|| "warn,scheduler=info,dynoxide=error".to_owned());
     telemetry::start(telemetry::Format::Text, &level).map_err(anyhow::Error::msg)?;
     let settings = Settings::read(variable)?;
     match arguments.command {

@@ -3,7 +3,10 @@
 //! Neighbours: `support` is the harness; unit tests live beside what they test.
 #![cfg(test)]
 
+mod calendar_oracle;
+mod crash;
 mod invariants_work;
+mod journey;
 mod store;
 pub mod support;
 mod support_works;
