@@ -38,8 +38,7 @@ async fn killed_at(step: Step) {
     if rule.is_none() {
         receiver.script("/x", [stall(), answer(204)]);
     }
-    let request =
-        app.request(http::Method::PUT, "/dev/clock").json(&serde_json::json!({ "nowUtc": "2026-03-28T12:01:00Z" }));
+    let request = app.request(http::Method::PUT, "/dev/clock").body(r#"{"nowUtc":"2026-03-28T12:01:00Z"}"#);
     let walk = tokio::spawn(request.send());
     match &rule {
         Some(rule) => rule.struck(1).await,
