@@ -46,7 +46,6 @@ async fn killed_at(step: Step) {
     }
     app.kill9().await;
     walk.abort();
-    proxy.heal();
     app.restart_at("2026-03-28T12:01:00Z").await;
     app.advance_to("2026-03-28T14:00:00Z").await;
     let series = app.all_pages("order=asc").await;

@@ -249,7 +249,10 @@ fn stand_in(directory: &TempDir, ending: &str) -> PathBuf {
 #[tokio::test]
 async fn the_program_is_started_with_its_flags_and_ended_in_either_way() {
     let directory = TempDir::new().unwrap();
-    let program = stand_in(&directory, "sleep 60 >/dev/null 2>&1 & trap \"kill $!; echo bye; exit 7\" TERM; wait");
+    let program = stand_in(
+        &directory,
+        "sleep 60 >/dev/null 2>&1 & trap \"kill $!; echo bye; exit 7\" TERM; echo listening; wait",
+    );
     let builder = App::dev().program(&program).now("2026-01-01T00:00:00Z").signing_secret("s").env("SECRET", "x");
     let mut app = builder.poll_interval(Duration::from_millis(1500)).start().await;
     assert_eq!(app.url("/x"), "http://127.0.0.1:2/x");
@@ -260,6 +263,7 @@ async fn the_program_is_started_with_its_flags_and_ended_in_either_way() {
     app.restart().await;
     app.kill9().await;
     app.restart().await;
+    app.wait_for_output("listening").await;
     let exit = app.terminate().await;
     assert_eq!((exit.code, exit.stdout.lines().last()), (Some(7), Some("bye")));
 }

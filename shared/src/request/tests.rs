@@ -200,10 +200,8 @@ fn what_is_no_object_is_malformed() {
     for body in ["", " ", "[]", "5", "null", "\"x\"", "{", "{\"a\":}", "{} x", "{\"a\" 1}", "\u{feff}{}"] {
         assert!(matches!(read(body), Err(Rejection::Malformed(_))), "{body}");
     }
-    assert!(matches!(
-        parse(b"{\"name\":\"\xff\"}", now(), &Rules { header_prefix: "X-".into(), guard: Guard::default() }),
-        Err(_)
-    ));
+    let rules = Rules { header_prefix: "X-".to_owned(), guard: Guard::default() };
+    assert!(parse(b"{\"name\":\"\xff\"}", now(), &rules).is_err());
     let deep = format!(r#"{{"payload":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert!(read(&deep).is_err());
 }
