@@ -5,7 +5,8 @@ if [ -n "$REFUSE" ]; then
     exit 1
 fi
 sleep 60 > /dev/null 2>&1 &
-trap "kill $!; echo bye; exit 7" TERM
+sleeping=$!
+trap 'kill "$sleeping"; echo bye; exit 7' TERM
 echo "given $*"
 echo "secret $SECRET, profile ${AWS_PROFILE-none}" >&2
 echo 'dynamodb http://127.0.0.1:1'
