@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod invariants_work;
+mod program;
 mod store;
 pub mod support;
 mod support_works;

@@ -21,6 +21,7 @@ use super::environment::variable;
 use super::process::{Exit, Process};
 use super::receiver::{Receiver, TellTime};
 use super::stores::{self, Store};
+use super::waiting::until_some;
 
 /// A running program with somebody for it to call. Dereferences to the conversation with it.
 pub struct App {
@@ -92,6 +93,14 @@ impl App {
 
     pub async fn now(&self) -> DateTime<Utc> {
         read_clock(&self.get("/dev/clock").await.ok()).expect("/dev/clock tells the time")
+    }
+
+    /// Waits until no job is being fired: a call that was answered is not yet recorded.
+    pub async fn wait_until_idle(&self) {
+        until_some("no job to be Firing", async || {
+            self.all_pages("status=Firing&limit=200").await.is_empty().then_some(())
+        })
+        .await;
     }
 
     /// The program's clock for others, such as a receiver; it answers nothing while the program is dead.
