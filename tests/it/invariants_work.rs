@@ -1,17 +1,28 @@
 //! Tests of the checker: evidence of a healthy history passes, and each way to spoil it is found by its rule.
-//! It never starts anything. Neighbours: `support::invariants` is what it tests, `support_works` the rest of the harness.
+//! It never starts the program. Neighbours: `support::invariants` is what it tests, `support_works` the rest of the harness.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{NaiveTime, TimeDelta};
 use serde_json::{Value, json};
 use shared::clock::parse_instant;
+use shared::egress::Guard;
+use shared::ids::{JobId, TenantId};
+use shared::job::Job;
+use shared::lifecycle::Delivery;
+use shared::request::{Rules, parse};
 use shared::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
+use shared::store::table::create_missing;
+use shared::store::{self, Claimed, Settled, TableNames};
 
+use crate::on_both_stores;
+use crate::support::builders::a_job;
 use crate::support::calendar_oracle::Timetable;
 use crate::support::conversation::Created;
 use crate::support::invariants::{Evidence, Sighting};
 use crate::support::receiver::Call;
-use crate::support::rows::Row;
+use crate::support::rows::{Row, read_table};
 
 /// The tenant `a` has a delivered job, a dead one after two attempts, a cancelled one, and a daily series at its
 /// second occurrence; the tenant `b` has one job that waits.
@@ -120,6 +131,10 @@ fn each_way_to_break_a_rule_is_found_by_that_rule_alone() {
             e.calls.push(call("cancelled", 1, 200));
             e.calls[4].at = parse_instant("2026-03-28T02:00:00.001Z");
         }),
+        ("4", "a cancelled series goes on", |e| {
+            e.rows[3] = ended("s1", "Cancelled", daily(1, "2026-03-28T01:30:00.000Z"));
+            e.rows[4].created_at = e.rows[3].completed_at.unwrap() + TimeDelta::milliseconds(1);
+        }),
         ("5", "too many attempts are recorded", |e| e.rows[1].attempts = 3),
         ("5", "an attempt of too high a number is called", |e| e.calls[2] = call("dead", 3, 500)),
         ("5", "a call is not counted", |e| e.rows[0].attempts = 1),
@@ -169,6 +184,62 @@ fn each_way_to_break_a_rule_is_found_by_that_rule_alone() {
         let of_rule = violations.iter().filter(|line| line.starts_with(&format!("{rule}. "))).count();
         assert!(of_rule > 0 && of_rule == violations.len(), "{what} breaks rule {rule} alone, not {violations:#?}");
     }
+}
+
+on_both_stores! {
+    async fn a_series_as_the_store_writes_it_is_read_and_passes(place: Store) {
+        let names = TableNames::with_prefix(place.table_prefix());
+        create_missing(&place.client(), &names).await.unwrap();
+        let jobs = store::Store::new(place.client(), names.clone(), 16);
+        let now = parse_instant("2026-03-28T12:00:00Z").unwrap();
+        let request = a_job().to("http://example.com/").daily_at(["02:30", "13:00"]).on_days([6, 0]).key("key");
+        let rules = Rules { header_prefix: "Contit-".to_owned(), guard: Guard::default() };
+        let new = parse(Value::from(request.at("2026-03-28T12:00:00Z")).to_string().as_bytes(), now, &rules).unwrap();
+        let tenant = TenantId::parse("a").unwrap();
+        let job = Job::new(JobId::random(), tenant, new, None, now);
+        assert!(matches!(jobs.create(&job, now).await.unwrap(), store::Created::New));
+        let Claimed::Claimed(claim) = jobs.claim(job.id, now).await.unwrap() else { panic!("it is due") };
+
+        let answer = json!({ "id": job.id.to_string(), "createdAtUtc": "2026-03-28T12:00:00.000Z" });
+        let mut delivered = call(&job.id.to_string(), 1, 200);
+        delivered.at = Some(now);
+        let mut evidence = Evidence {
+            created: vec![Created { token: Some("ta".to_owned()), job: answer }],
+            rows: read_table(&place.client(), &names.jobs).await,
+            calls: vec![delivered],
+            sightings: vec![sighting("ta", &job.id.to_string())],
+            now,
+            ..healthy()
+        };
+        assert_eq!(evidence.violations(), [""; 0]);
+
+        let delivery = Delivery {
+            started_at: now,
+            duration: Duration::ZERO,
+            status_code: Some(200),
+            error: None,
+            response_snippet: None,
+            retry_after: None,
+        };
+        let settlement = claim.settle(delivery, now);
+        jobs.put_successor(settlement.successor.as_ref().unwrap()).await.unwrap();
+        evidence.rows = read_table(&place.client(), &names.jobs).await;
+        assert_eq!(evidence.violations(), [""; 0]);
+        assert_eq!(jobs.settle(&settlement).await.unwrap(), Settled::Recorded);
+        evidence.rows = read_table(&place.client(), &names.jobs).await;
+        assert_eq!(evidence.violations(), [""; 0]);
+        assert_eq!(evidence.rows.len(), 2);
+    }
+}
+
+#[test]
+fn an_occurrence_may_wait_for_its_next_attempt_beside_a_successor_put_before_a_crash() {
+    let mut evidence = healthy();
+    evidence.rows[3] = open("s1", "Pending", daily(1, "2026-03-28T01:30:00.000Z"));
+    evidence.rows[3].attempts = 2;
+    evidence.rows[4].attempts = 0;
+    evidence.calls[3].answered = Some(500);
+    assert_eq!(evidence.violations(), [""; 0]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod calendar_oracle;
 mod crash;
 mod invariants_work;
 mod journey;
+mod program;
 mod store;
 pub mod support;
 mod support_works;

@@ -1,9 +1,7 @@
 //! Tests of the harness itself: what it claims to do to the program, seen from a plain client.
 //! It never starts the program. Neighbours: `support` is what it tests.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -14,12 +12,14 @@ use aws_sdk_dynamodb::types::{
 };
 use futures_util::FutureExt;
 use reqwest::redirect::Policy;
-use tempfile::TempDir;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::on_both_stores;
-use crate::support::app::App;
+use crate::support::app::{App, AppBuilder};
+use crate::support::builders::a_job;
 use crate::support::chaos_proxy::{ChaosProxy, Fault, any_operation, operation};
+use crate::support::conversation::Conversation;
 use crate::support::receiver::{self, Receiver, answer, failing};
 use crate::support::stores::{self, Store, StoreKind};
 
@@ -234,46 +234,59 @@ async fn a_call_can_be_cut_hung_or_answered_without_end() {
     assert!(half.bytes().await.is_err());
 }
 
-/// A program in shell that prints what it was given, says that it is ready and waits.
-fn stand_in(directory: &TempDir, ending: &str) -> PathBuf {
-    let path = directory.path().join("scheduler");
-    let script = format!(
-        "#!/bin/sh\necho \"given $*\"\necho \"token ${{SECRET:-none}} ${{AWS_PROFILE:-none}}\" >&2\n\
-         echo 'dynamodb http://127.0.0.1:1'\necho 'ready http://127.0.0.1:2'\n{ending}\n"
-    );
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    path
+/// `scheduler dev` as far as the harness can tell before it speaks to it.
+fn stand_in() -> AppBuilder {
+    App::dev().program(&Path::new(env!("CARGO_MANIFEST_DIR")).join("it/stand_in.sh"))
 }
 
 #[tokio::test]
 async fn the_program_is_started_with_its_flags_and_ended_in_either_way() {
-    let directory = TempDir::new().unwrap();
-    let program = stand_in(
-        &directory,
-        "sleep 60 >/dev/null 2>&1 & trap \"kill $!; echo bye; exit 7\" TERM; echo listening; wait",
-    );
-    let builder = App::dev().program(&program).now("2026-01-01T00:00:00Z").signing_secret("s").env("SECRET", "x");
+    let builder = stand_in().now("2026-01-01T00:00:00Z").signing_secret("s").env("SECRET", "x");
     let mut app = builder.poll_interval(Duration::from_millis(1500)).start().await;
     assert_eq!(app.url("/x"), "http://127.0.0.1:2/x");
-    app.wait_for_output("token x none").await;
+    app.wait_for_output("secret x, profile none").await;
     let given = "given dev --port 0 --token dev --in-memory --dynamodb-port 0 --now 2026-01-01T00:00:00Z \
                  --poll-interval 1500ms --signing-secret s";
     assert!(app.output().contains(given), "{}", app.output());
     app.restart().await;
     app.kill9().await;
     app.restart().await;
-    app.wait_for_output("listening").await;
     let exit = app.terminate().await;
     assert_eq!((exit.code, exit.stdout.lines().last()), (Some(7), Some("bye")));
 }
 
 #[tokio::test]
 async fn a_program_that_refuses_to_start_says_why() {
-    let directory = TempDir::new().unwrap();
-    let program = directory.path().join("refusing");
-    std::fs::write(&program, "#!/bin/sh\necho 'port 8080 is in use' >&2\nexit 1\n").unwrap();
-    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-    let exit = App::dev().program(&program).start_failing().await;
+    let exit = stand_in().env("REFUSE", "port 8080 is in use").start_failing().await;
     assert_eq!((exit.code, exit.stdout.as_str(), exit.stderr.as_str()), (Some(1), "", "port 8080 is in use"));
+}
+
+#[tokio::test]
+async fn a_conversation_walks_pages_and_remembers_what_was_promised() {
+    let api = Receiver::start().await;
+    let job = json!({ "id": "j1", "callbackUrl": "http://a/" });
+    let created = answer(201).header("location", "/scheduled-jobs/j1").body(job.to_string());
+    let problem = json!({
+        "type": "about:blank", "title": "Bad Request", "status": 400, "detail": "two fields are wrong", "instance": "r1",
+        "errors": [{ "pointer": "/b", "detail": "x" }, { "pointer": "/a", "detail": "y" }],
+    });
+    let refused = answer(400).header("content-type", "application/problem+json").body(problem.to_string());
+    let page = |items: Value, next: Value| answer(200).body(json!({ "items": items, "nextCursor": next }).to_string());
+    let pages = [page(json!([{ "id": "j1" }]), json!("c1")), page(json!([{ "id": "j2" }]), Value::Null)];
+    api.script("/scheduled-jobs", [created, refused].into_iter().chain(pages));
+
+    let conversation = Conversation::new("dev");
+    conversation.move_to(&api.url(""));
+    let write_only = conversation.with_token("w");
+    assert_eq!(write_only.post_job(a_job().in_seconds(5).header("X-A", "b")).await.created(), job);
+    assert_eq!(conversation.post_job(a_job()).await.problem(400).pointers(), ["/b", "/a"]);
+    assert_eq!(conversation.all_pages("limit=1").await, [json!({ "id": "j1" }), json!({ "id": "j2" })]);
+
+    let remembered = conversation.created();
+    assert_eq!((remembered.len(), remembered[0].token.as_deref()), (1, Some("w")));
+    let calls = api.calls("/scheduled-jobs");
+    assert_eq!(calls[0].header("authorization"), Some("Bearer w"));
+    let sent: Value = serde_json::from_slice(&calls[0].body).unwrap();
+    assert_eq!(sent, json!({ "callbackUrl": "http://127.0.0.1:9/", "delaySeconds": 5, "headers": { "X-A": "b" } }));
+    assert_eq!(calls[3].path_and_query, "/scheduled-jobs?limit=1&cursor=c1");
 }

@@ -17,9 +17,11 @@ use shared::clock::parse_instant;
 use tempfile::TempDir;
 
 use super::conversation::Conversation;
+use super::environment::variable;
 use super::process::{Exit, Process};
 use super::receiver::{Receiver, TellTime};
 use super::stores::{self, Store};
+use super::waiting::until_some;
 
 /// A running program with somebody for it to call. Dereferences to the conversation with it.
 pub struct App {
@@ -91,6 +93,14 @@ impl App {
 
     pub async fn now(&self) -> DateTime<Utc> {
         read_clock(&self.get("/dev/clock").await.ok()).expect("/dev/clock tells the time")
+    }
+
+    /// Waits until no job is being fired: a call that was answered is not yet recorded.
+    pub async fn wait_until_idle(&self) {
+        until_some("no job to be Firing", async || {
+            self.all_pages("status=Firing&limit=200").await.is_empty().then_some(())
+        })
+        .await;
     }
 
     /// The program's clock for others, such as a receiver; it answers nothing while the program is dead.
@@ -321,7 +331,7 @@ impl Options {
         }
         // Nothing of the caller's environment may decide a test.
         let inherited = ["PATH", "HOME", "TMPDIR", "RUST_LOG", "RUST_BACKTRACE"];
-        let inherited = inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        let inherited = inherited.iter().filter_map(|name| Some((name, variable(name)?)));
         command.env_clear().envs(inherited).envs(self.environment.clone());
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.current_dir(directory).stdin(Stdio::null());
@@ -335,7 +345,7 @@ fn read_clock(answer: &Value) -> Option<DateTime<Utc>> {
 
 /// The `scheduler` beside this test binary, or `SCHEDULER_BIN`.
 fn built_program() -> PathBuf {
-    let program = std::env::var_os("SCHEDULER_BIN").map_or_else(
+    let program = variable("SCHEDULER_BIN").map_or_else(
         || {
             let tests = std::env::current_exe().expect("the path of the test binary");
             tests.parent().and_then(Path::parent).expect("it lies in target/debug/deps").join("scheduler")

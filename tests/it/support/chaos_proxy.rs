@@ -2,6 +2,7 @@
 //! It never changes a request or an answer that it lets through. Neighbours: `stores` has what stands behind it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -80,6 +81,7 @@ struct RuleState {
     matched: Mutex<usize>,
     reached: watch::Sender<usize>,
     released: watch::Sender<bool>,
+    withdrawn: AtomicBool,
 }
 
 /// Requests of one operation.
@@ -155,6 +157,7 @@ impl ChaosProxy {
             matched: Mutex::new(0),
             reached: watch::Sender::new(0),
             released: watch::Sender::new(false),
+            withdrawn: AtomicBool::new(false),
         }));
         self.state.rules.lock().unwrap().push(rule.clone());
         rule
@@ -163,7 +166,7 @@ impl ChaosProxy {
     /// Drops all rules and releases what they hold.
     pub fn heal(&self) {
         for rule in self.state.rules.lock().unwrap().drain(..) {
-            rule.release();
+            rule.withdraw();
         }
     }
 
@@ -200,8 +203,14 @@ impl Rule {
         self.0.released.send_replace(true);
     }
 
+    /// Lets everything through from now on, and what is held.
+    pub fn withdraw(&self) {
+        self.0.withdrawn.store(true, Ordering::SeqCst);
+        self.release();
+    }
+
     fn takes(&self, seen: &Seen) -> bool {
-        if !self.0.matching.fits(seen) {
+        if self.0.withdrawn.load(Ordering::SeqCst) || !self.0.matching.fits(seen) {
             return false;
         }
         let mut matched = self.0.matched.lock().unwrap();

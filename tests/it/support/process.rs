@@ -52,7 +52,7 @@ impl Process {
         let what = format!("a line that begins with {beginning:?}");
         until(&what, &self.printed, |printed| rest(printed).is_some() || printed.has_ended()).await;
         let found = rest(&self.printed.borrow());
-        found.unwrap_or_else(|| panic!("it ended without {what}; it printed {:?}", self.printed.borrow()))
+        found.unwrap_or_else(|| panic!("it ended without {what}; it printed {:?}", *self.printed.borrow()))
     }
 
     pub async fn wait_for_line(&self, text: &str) {
@@ -62,7 +62,7 @@ impl Process {
     }
 
     pub fn output(&self) -> String {
-        format!("{:?}", self.printed.borrow())
+        format!("{:?}", *self.printed.borrow())
     }
 
     pub async fn kill9(&mut self) {
@@ -98,7 +98,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- what the program printed ---\n{:?}\n---", self.printed.borrow());
+            eprintln!("--- what the program printed ---\n{:?}\n---", *self.printed.borrow());
         }
     }
 }
