@@ -195,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_begins_at_its_start_even_in_the_past_or_else_now() {
+        let (start, now) = (at("2026-03-01 12:00 +00:00"), at("2026-03-05 00:00 +00:00"));
+        assert_eq!(every(3600).first(Some(start), now), Some(start));
+        assert_eq!(every(3600).first(Some(now), start), Some(now));
+        assert_eq!(every(3600).first(None, now), Some(now));
+    }
+
+    #[test]
     fn calendar_days_are_those_of_the_zone() {
         let monday = on(Asia::Kathmandu, &["00:10", "23:50"], &[Mon]);
         let expected = ["2026-03-02 00:10 +05:45", "2026-03-02 23:50 +05:45", "2026-03-09 00:10 +05:45"];

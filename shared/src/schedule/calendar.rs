@@ -72,6 +72,11 @@ use crate::clock::Timestamp;
 /// assert_eq!(Some(both), parse_instant("2026-03-29T03:30:00+02:00"));
 /// assert_eq!(calendar.at_or_after(both + TimeDelta::milliseconds(1)), parse_instant("2026-03-30T02:30:00+02:00"));
 /// ```
+///
+/// # From 2100 on the clocks stand still
+///
+/// `chrono_tz` lists clock changes up to 2099 and knows no rule beyond: what comes later has the last offset, winter's
+/// in Rome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calendar {
     /// 1 to 96 times of whole minutes, as they were given.
