@@ -1,39 +1,25 @@
-//! Where callbacks may not go: the one list of refused address ranges (CONTRACT §8).
-//! Used by name when a job is created, and on the resolved addresses when it is delivered.
-//! It never resolves a name; the poller's `resolver` does. Neighbour: `request` asks it about URLs.
+//! Where callbacks may not go (CONTRACT §8): asked by name when a job is created, and about the resolved addresses when
+//! it is delivered. It never resolves a name; the poller's `resolver` does.
+//! Neighbours: `egress::ranges` is the list of refused addresses, `request` asks about URLs.
+
+mod ranges;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 use url::{Host, Url};
 
-/// Refused IPv4 ranges, from the IANA special-purpose registry: (network, length, what it is).
-const REFUSED_V4: [([u8; 4], u8, &str); 16] = [
-    ([0, 0, 0, 0], 8, "unspecified"),
-    ([10, 0, 0, 0], 8, "private"),
-    ([100, 64, 0, 0], 10, "carrier-grade NAT"),
-    ([127, 0, 0, 0], 8, "loopback"),
-    ([169, 254, 0, 0], 16, "link-local"),
-    ([172, 16, 0, 0], 12, "private"),
-    ([192, 0, 0, 0], 24, "reserved"),
-    ([192, 0, 2, 0], 24, "documentation"),
-    ([192, 31, 196, 0], 24, "reserved"),
-    ([192, 88, 99, 0], 24, "reserved"),
-    ([192, 168, 0, 0], 16, "private"),
-    ([198, 18, 0, 0], 15, "benchmark"),
-    ([198, 51, 100, 0], 24, "documentation"),
-    ([203, 0, 113, 0], 24, "documentation"),
-    ([224, 0, 0, 0], 4, "multicast"),
-    ([240, 0, 0, 0], 4, "reserved or broadcast"),
-];
+use self::ranges::{embedded_v4, refused_kind};
 
-/// Refused IPv6 ranges inside global unicast (2000::/3); everything outside it is refused as well.
-const REFUSED_V6: [([u16; 8], u8, &str); 5] = [
-    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23, "reserved"),
-    ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32, "documentation"),
-    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, "documentation"),
-    ([0x3ffe, 0, 0, 0, 0, 0, 0, 0], 16, "reserved"),
-    ([0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0], 48, "reserved"),
+/// Names that mean this machine wherever they are looked up (RFC 6761) or in common hosts files, and all names under them.
+const LOCAL_NAMES: [&str; 7] = [
+    "localhost",
+    "localhost.localdomain",
+    "localhost4",
+    "localhost6",
+    "localhost6.localdomain6",
+    "ip6-localhost",
+    "ip6-loopback",
 ];
 
 /// Decides whether a callback may go to a target.
@@ -42,22 +28,25 @@ pub struct Guard {
     allowed: Vec<IpNet>,
 }
 
-/// Why a target is refused, in words for whoever asked for it.
+/// Why a target is refused, in words for whoever asked for it. It tells of what the URL says, never of what was looked up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("callbacks may not go to {0} addresses")]
     Address(&'static str),
     #[error("callbacks may not go to localhost")]
     Localhost,
-    #[error("the URL has no host")]
+    #[error("callbacks go over http or https only")]
+    Scheme,
+    #[error("the URL's host is not a name that can be looked up")]
     NoHost,
 }
 
 impl Guard {
-    /// `allowed` networks may be called although they are on the list.
+    /// `allowed` networks may be called although they are on the list, in whatever form their addresses are written:
+    /// `10.0.0.0/8` also allows `::ffff:10.0.0.1` and `64:ff9b::10.0.0.1`.
     #[must_use]
     pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed }
+        Self { allowed: allowed.into_iter().map(unmapped).collect() }
     }
 
     /// Networks as CIDRs or single addresses, separated by commas; blank means none.
@@ -69,7 +58,7 @@ impl Guard {
         entries
             .map(|entry| {
                 let network = entry.parse::<IpNet>().ok().or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from));
-                network.ok_or_else(|| format!("{entry:?} is not a network such as 10.0.0.0/8"))
+                network.ok_or_else(|| format!("{entry:?} is neither a network such as 10.0.0.0/8 nor an address"))
             })
             .collect()
     }
@@ -80,88 +69,77 @@ impl Guard {
         self.check_address(address).is_ok()
     }
 
-    /// What the URL itself tells: literal addresses in any spelling, and names that mean this machine.
+    /// What the URL itself tells: literal addresses in any spelling, and names that mean this machine. Those may be
+    /// called where loopback may.
     ///
     /// # Errors
     /// Why it is refused.
     pub fn check_url(&self, url: &Url) -> Result<(), Refused> {
+        // Only of these does the URL parser normalise the host.
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refused::Scheme);
+        }
         match url.host() {
             None => Err(Refused::NoHost),
             Some(Host::Ipv4(address)) => self.check_address(address.into()),
             Some(Host::Ipv6(address)) => self.check_address(address.into()),
-            Some(Host::Domain(name)) => {
-                let name = name.trim_end_matches('.').to_ascii_lowercase();
-                let local = name == "localhost" || name.ends_with(".localhost") || name == "localhost.localdomain";
-                if name.is_empty() {
-                    Err(Refused::NoHost)
-                } else if local && !self.permits(Ipv4Addr::LOCALHOST.into()) {
-                    Err(Refused::Localhost)
-                } else if let Ok(address) = name.parse::<IpAddr>() {
-                    self.check_address(address)
-                } else {
-                    Ok(())
-                }
-            }
+            Some(Host::Domain(name)) => self.check_name(name),
         }
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), Refused> {
+        // One trailing dot is the root of all names; with more, resolvers differ in what they make of it.
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.split('.').any(str::is_empty) {
+            return Err(Refused::NoHost);
+        }
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        if is_local_name(name) && !loopback.into_iter().any(|address| self.permits(address)) {
+            return Err(Refused::Localhost);
+        }
+        Ok(())
     }
 
     fn check_address(&self, address: IpAddr) -> Result<(), Refused> {
-        let embedded = match address {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(v6) => embedded_v4(v6),
+        // A socket that is told to connect to an IPv4-mapped address connects over IPv4.
+        let address = address.to_canonical();
+        let reached = match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
         };
-        let targets = [Some(address), embedded.map(IpAddr::V4)];
-        if targets.iter().flatten().any(|target| self.allowed.iter().any(|network| network.contains(target))) {
+        if self.allowed.iter().any(|network| network.contains(&address) || network.contains(&reached)) {
             return Ok(());
         }
-        let refused = match (address, embedded) {
-            (_, Some(v4)) | (IpAddr::V4(v4), None) => refused_v4(v4),
-            (IpAddr::V6(v6), None) => refused_v6(v6),
-        };
-        refused.map_or(Ok(()), |kind| Err(Refused::Address(kind)))
+        refused_kind(reached).map_or(Ok(()), |kind| Err(Refused::Address(kind)))
     }
 }
 
-fn refused_v4(address: Ipv4Addr) -> Option<&'static str> {
-    REFUSED_V4.iter().find_map(|(network, length, kind)| {
-        let network = Ipv4Net::new(Ipv4Addr::from(*network), *length).ok()?;
-        network.contains(&address).then_some(*kind)
-    })
+fn is_local_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    LOCAL_NAMES.iter().any(|local| name.strip_suffix(local).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
-fn refused_v6(address: Ipv6Addr) -> Option<&'static str> {
-    let [first, ..] = address.segments();
-    if address.is_loopback() {
-        return Some("loopback");
-    }
-    if first & 0xe000 != 0x2000 {
-        return Some("local or reserved");
-    }
-    REFUSED_V6.iter().find_map(|(network, length, kind)| {
-        let network = Ipv6Net::new(Ipv6Addr::from(*network), *length).ok()?;
-        network.contains(&address).then_some(*kind)
-    })
-}
-
-/// The IPv4 address inside an IPv4-mapped or -compatible, NAT64 (RFC 6052) or 6to4 (RFC 3056) one: what is reached.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] if (high, low) > (0, 1) => Some(v4(high, low)),
-        [0, 0, 0, 0, 0xffff, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
-        [0x2002, high, low, ..] => Some(v4(high, low)),
-        _ => None,
-    }
+/// A network of IPv4-mapped addresses as the IPv4 network that it is; any other as it stands.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(guard: &Guard, url: &str) -> bool {
+    /// One a line; blank lines and lines that begin with `# ` are for the reader.
+    fn urls(table: &str) -> Vec<&str> {
+        table.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).collect()
+    }
+
+    fn hostile() -> Vec<&'static str> {
+        urls(include_str!("egress/hostile_urls.txt"))
+    }
+
+    fn is_refused(guard: &Guard, url: &str) -> bool {
         // What the URL parser refuses never becomes a job.
         Url::parse(url).map_or(true, |url| guard.check_url(&url).is_err())
     }
@@ -169,34 +147,81 @@ mod tests {
     #[test]
     fn internal_targets_are_refused_however_they_are_spelled() {
         let guard = Guard::default();
-        for host in include_str!("egress/hostile_hosts.txt").lines().filter(|line| !line.is_empty()) {
-            assert!(refused(&guard, &format!("http://{host}/")), "{host}");
-            assert!(refused(&guard, &format!("https://{host}:8443/x?y#z")), "{host} with a port");
+        let hostile = hostile();
+        assert!(hostile.len() >= 120, "{}", hostile.len());
+        for url in hostile {
+            assert!(is_refused(&guard, url), "{url}");
         }
     }
 
     #[test]
     fn public_targets_are_allowed() {
         let guard = Guard::default();
-        for host in include_str!("egress/public_hosts.txt").lines().filter(|line| !line.is_empty()) {
-            assert!(!refused(&guard, &format!("https://{host}/")), "{host}");
+        let public = urls(include_str!("egress/public_urls.txt"));
+        assert!(public.len() >= 40, "{}", public.len());
+        for url in public {
+            assert!(!is_refused(&guard, url), "{url}");
         }
     }
 
     #[test]
+    fn it_is_the_guard_that_refuses_most_of_the_table() {
+        let everything = Guard::new(Guard::parse_networks("0.0.0.0/0,::/0").unwrap());
+        let let_through = hostile().into_iter().filter(|url| !is_refused(&everything, url)).count();
+        assert!(let_through >= 110, "{let_through}");
+    }
+
+    #[test]
     fn a_deployment_may_allow_networks_in_either_form() {
-        let guard = Guard::new(Guard::parse_networks("127.0.0.0/8, ::1/128,10.1.2.3").unwrap());
-        for host in ["127.0.0.1", "[::1]", "localhost", "10.1.2.3", "[::ffff:127.0.0.1]"] {
-            assert!(!refused(&guard, &format!("http://{host}/")), "{host}");
+        for allowed in ["127.0.0.0/8, ::1/128,10.1.2.3", "::ffff:127.0.0.0/104, ::1, ::ffff:10.1.2.3"] {
+            let guard = Guard::new(Guard::parse_networks(allowed).unwrap());
+            for host in ["127.0.0.1", "[::1]", "localhost", "10.1.2.3", "[::ffff:127.0.0.1]", "[64:ff9b::10.1.2.3]"] {
+                assert!(!is_refused(&guard, &format!("http://{host}/")), "{host}");
+            }
+            for host in ["10.1.2.4", "[::ffff:10.1.2.4]", "169.254.169.254", "[fe80::1]"] {
+                assert!(is_refused(&guard, &format!("http://{host}/")), "{host}");
+            }
         }
-        for host in ["10.1.2.4", "169.254.169.254", "[fe80::1]"] {
-            assert!(refused(&guard, &format!("http://{host}/")), "{host}");
+    }
+
+    #[test]
+    fn to_allow_all_of_ipv6_allows_nothing_of_ipv4() {
+        let guard = Guard::new(Guard::parse_networks("::/0").unwrap());
+        assert!(guard.permits("fd00::1".parse().unwrap()));
+        assert!(!guard.permits("127.0.0.1".parse().unwrap()));
+        assert!(!guard.permits("::ffff:127.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn local_names_may_be_called_where_either_loopback_address_may() {
+        for (allowed, may) in [("127.0.0.0/8", true), ("::1", true), ("10.0.0.0/8", false), ("", false)] {
+            let guard = Guard::new(Guard::parse_networks(allowed).unwrap());
+            assert_eq!(!is_refused(&guard, "http://LocalHost./"), may, "{allowed}");
+            assert_eq!(!is_refused(&guard, "http://api.localhost:8080/"), may, "{allowed}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        for (url, why) in [
+            ("http://0x7f.1/", "callbacks may not go to loopback addresses"),
+            ("http://[64:ff9b::a9fe:a9fe]/", "callbacks may not go to link-local addresses"),
+            ("http://localhost/", "callbacks may not go to localhost"),
+            ("http://a..example.com/", "the URL's host is not a name that can be looked up"),
+            ("gopher://2130706433/", "callbacks go over http or https only"),
+        ] {
+            let refused = Guard::default().check_url(&Url::parse(url).unwrap()).unwrap_err();
+            assert_eq!(refused.to_string(), why, "{url}");
         }
     }
 
     #[test]
     fn a_network_that_is_none_is_named() {
-        assert!(Guard::parse_networks("10.0.0.0/8,ten").unwrap_err().contains("\"ten\""));
+        for bad in ["ten", "10.0.0.0/33", "10.0.0", "::1/129", "localhost"] {
+            let problem = Guard::parse_networks(&format!("10.0.0.0/8,{bad}")).unwrap_err();
+            assert_eq!(problem, format!("{bad:?} is neither a network such as 10.0.0.0/8 nor an address"));
+        }
         assert_eq!(Guard::parse_networks(" ").unwrap(), vec![]);
+        assert_eq!(Guard::parse_networks("10.0.0.1, ,").unwrap(), vec!["10.0.0.1/32".parse::<IpNet>().unwrap()]);
     }
 }
