@@ -5,8 +5,10 @@
 
 mod calendar_oracle;
 mod crash;
+mod dev_command;
 mod invariants_work;
 mod journey;
+mod network;
 mod program;
 mod store;
 pub mod support;

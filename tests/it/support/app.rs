@@ -17,7 +17,6 @@ use shared::clock::parse_instant;
 use tempfile::TempDir;
 
 use super::conversation::Conversation;
-use super::environment::variable;
 use super::process::{Exit, Process};
 use super::receiver::{Receiver, TellTime};
 use super::stores::{self, Store};
@@ -331,7 +330,7 @@ impl Options {
         }
         // Nothing of the caller's environment may decide a test.
         let inherited = ["PATH", "HOME", "TMPDIR", "RUST_LOG", "RUST_BACKTRACE"];
-        let inherited = inherited.iter().filter_map(|name| Some((name, variable(name)?)));
+        let inherited = inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         command.env_clear().envs(inherited).envs(self.environment.clone());
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.current_dir(directory).stdin(Stdio::null());
@@ -345,7 +344,7 @@ fn read_clock(answer: &Value) -> Option<DateTime<Utc>> {
 
 /// The `scheduler` beside this test binary, or `SCHEDULER_BIN`.
 fn built_program() -> PathBuf {
-    let program = variable("SCHEDULER_BIN").map_or_else(
+    let program = std::env::var_os("SCHEDULER_BIN").map_or_else(
         || {
             let tests = std::env::current_exe().expect("the path of the test binary");
             tests.parent().and_then(Path::parent).expect("it lies in target/debug/deps").join("scheduler")

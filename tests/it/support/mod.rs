@@ -8,7 +8,6 @@ pub mod builders;
 pub mod calendar_oracle;
 pub mod chaos_proxy;
 pub mod conversation;
-pub mod environment;
 pub mod http_server;
 pub mod invariants;
 pub mod process;

@@ -14,7 +14,6 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use dynoxide::Database;
 use tokio::sync::{OnceCell, oneshot};
 
-use super::environment::variable;
 use super::waiting::until_some;
 
 /// What the program itself uses on a store of this machine: DynamoDB Local keeps a database for each pair of them.
@@ -193,7 +192,7 @@ fn free_port() -> u16 {
 
 fn directory_of_jars() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    variable("DYNAMODB_LOCAL_DIR").map_or_else(|| workspace.join(".tools/dynamodb-local"), PathBuf::from)
+    std::env::var_os("DYNAMODB_LOCAL_DIR").map_or_else(|| workspace.join(".tools/dynamodb-local"), PathBuf::from)
 }
 
 fn holds_dynamodb_local(directory: &Path) -> bool {

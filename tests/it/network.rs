@@ -1,0 +1,61 @@
+//! The network between the program and its store at its worst: answers get lost, writes arrive after their time.
+//! The program is never told; it has to find out. Neighbours: `crash` kills it instead, `support::chaos_proxy` is the network.
+
+use serde_json::json;
+
+use crate::on_both_stores;
+use crate::support::app::App;
+use crate::support::builders::a_job;
+use crate::support::chaos_proxy::{ChaosProxy, Fault, Seen, operation};
+use crate::support::conversation::id;
+use crate::support::receiver::answer;
+
+on_both_stores! {
+    async fn no_answer_of_the_store_that_gets_lost_loses_or_doubles_a_job(place: Store) {
+        let proxy = ChaosProxy::before(place.endpoint()).await;
+        let app = App::dev().on_through(&place, &proxy.url()).now("2026-03-28T12:00:00Z").start().await;
+        let claims = proxy.rule(operation("UpdateItem").with_text(":firing").nth(1), Fault::DropAnswer);
+        let settles = proxy.rule(operation("UpdateItem").with_text("#Done").nth(1), Fault::DropAnswer);
+        let puts = proxy.rule(operation("PutItem"), Fault::DropAnswer);
+        let creating = app.post_job(a_job().to(&app.receiver.url("/hook")).every(600));
+        let healing = async {
+            puts.struck(1).await;
+            puts.withdraw();
+        };
+        let (created, ()) = tokio::join!(creating, healing);
+        created.created();
+
+        app.advance_to("2026-03-28T12:30:30Z").await;
+        assert_eq!((claims.times_struck(), settles.times_struck()), (1, 1));
+        assert_eq!(app.receiver.calls("/hook").len(), 4);
+        app.check().await;
+    }
+
+    async fn a_write_of_a_dead_program_that_arrives_late_changes_nothing(place: Store) {
+        let proxy = ChaosProxy::before(place.endpoint()).await;
+        let mut app = App::dev().on_through(&place, &proxy.url()).now("2026-03-28T12:00:00Z").start().await;
+        let job = app.post_job(a_job().to(&app.receiver.url("/hook")).every(3600).times(2)).await.created();
+        let settle = proxy.rule(operation("UpdateItem").nth(2), Fault::HoldRequest);
+        let request = app.request(http::Method::PUT, "/dev/clock");
+        let walking = tokio::spawn(request.body(json!({ "nowUtc": "2026-03-28T12:01:00Z" }).to_string()).send());
+        settle.struck(1).await;
+        app.kill9().await;
+        assert!(walking.await.unwrap().is_err());
+
+        app.restart_at("2026-03-28T12:01:00Z").await;
+        app.receiver.script("/hook", [answer(500)]);
+        app.advance_to("2026-03-28T12:04:00Z").await;
+        let before = app.job(id(&job)).await;
+        assert_eq!(before["status"], "Pending", "the second attempt failed");
+        let answered = proxy.seen().iter().filter(|seen| seen.outcome.is_some()).count();
+        settle.release();
+        let arrived = |seen: &[Seen]| seen.iter().filter(|seen| seen.outcome.is_some()).count() > answered;
+        proxy.wait_until("the late write to be answered", arrived).await;
+        assert_eq!(app.job(id(&job)).await, before);
+
+        app.receiver.script("/hook", [answer(200)]);
+        app.advance_to("2026-03-28T15:00:00Z").await;
+        assert_eq!(app.job(id(&job)).await["status"], "Done");
+        app.check().await;
+    }
+}
