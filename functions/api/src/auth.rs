@@ -46,9 +46,7 @@ impl Gate {
     async fn admit(&self, headers: &HeaderMap, scope: Scope) -> Result<TenantId, Problem> {
         let token =
             presented(headers).filter(|token| token.len() <= LONGEST_TOKEN).ok_or_else(Problem::unauthorized)?;
-        let record = self.record(token::prefix(token)).await.map_err(|_| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The store does not answer. Try again in a few seconds.")
-        })?;
+        let record = self.record(token::prefix(token)).await.map_err(Problem::unavailable)?;
         let record =
             record.filter(|record| record.admits(token, self.clock.now())).ok_or_else(Problem::unauthorized)?;
         if !record.scopes.contains(&scope) {
@@ -63,8 +61,7 @@ impl Gate {
 
     async fn record(&self, prefix: &str) -> Result<Option<Arc<TokenRecord>>, Arc<StoreError>> {
         let read = async { self.tenants.token(prefix).await.map(|record| record.map(Arc::new)) };
-        let record = self.records.try_get_with_by_ref(prefix, read).await;
-        record.inspect_err(|error| tracing::error!(%error, "{error}"))
+        self.records.try_get_with_by_ref(prefix, read).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
@@ -21,10 +21,10 @@ use shared::store::{Cancelled, Created, ListQuery, Order};
 use shared::wire::JobBody;
 use utoipa::ToSchema;
 
-use crate::App;
 use crate::auth::{Reader, Writer};
 use crate::openapi::CreateJobBody;
 use crate::problem::Problem;
+use crate::{App, LARGEST_BODY};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,6 +48,7 @@ pub(crate) struct JobPage<'a> {
         (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 500, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn create(
@@ -59,7 +60,7 @@ pub(crate) async fn create(
     if !is_json(&headers) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json."));
     }
-    let body = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
+    let body = body.map_err(|e| unread(&e))?;
     let key = read_request_key(&headers)?;
     let now = app.clock.now();
     let new = request::parse(&body, now, &app.rules).map_err(|rejection| match rejection {
@@ -98,6 +99,7 @@ pub(crate) async fn create(
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 500, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn list(
@@ -121,14 +123,15 @@ pub(crate) async fn list(
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 500, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn detail(
     Reader(tenant): Reader,
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let job = app.store.get(&tenant, read_id(&id)?, app.clock.now()).await?.ok_or_else(Problem::not_found)?;
+    let job = app.store.get(&tenant, read_id(id)?, app.clock.now()).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(JobBody::detailed(&job)).into_response())
 }
 
@@ -140,26 +143,34 @@ pub(crate) async fn detail(
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "it does not wait"),
+        (status = 500, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn cancel(
     Writer(tenant): Writer,
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    match app.store.cancel(&tenant, read_id(&id)?, app.clock.now()).await? {
+    match app.store.cancel(&tenant, read_id(id)?, app.clock.now()).await? {
         Cancelled::Cancelled(job) => Ok(Json(JobBody::new(&job)).into_response()),
         Cancelled::NotFound => Err(Problem::not_found()),
-        Cancelled::NotPending(status) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            format!("Only a Pending job can be cancelled; this one is {status}."),
-        )),
+        Cancelled::NotPending(status) => Err(Problem::not_pending(status)),
     }
 }
 
 /// What is no UUID names no job.
-fn read_id(id: &str) -> Result<JobId, Problem> {
-    id.parse().map(JobId).map_err(|_| Problem::not_found())
+fn read_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, Problem> {
+    id.ok().and_then(|Path(id)| id.parse().ok()).map(JobId).ok_or_else(Problem::not_found)
+}
+
+/// The body did not come in whole: too large, or the connection broke.
+fn unread(rejection: &BytesRejection) -> Problem {
+    let detail = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        format!("The body is larger than {LARGEST_BODY} bytes.")
+    } else {
+        "The body could not be read to its end.".to_owned()
+    };
+    Problem::new(rejection.status(), detail)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -218,7 +229,7 @@ fn read_list_query(tenant: TenantId, text: &str) -> Result<ListQuery, Vec<FieldE
         } else {
             Some("is given twice")
         };
-        errors.extend(wrong.map(|detail| FieldError { pointer: format!("/{name}"), detail: detail.to_owned() }));
+        errors.extend(wrong.map(|detail| FieldError { pointer: pointer(&name), detail: detail.to_owned() }));
     }
     if let Some(page) = page.filter(|_| errors.is_empty()) {
         query.after = cursor::decode(&query, &page);
@@ -228,4 +239,48 @@ fn read_list_query(tenant: TenantId, text: &str) -> Result<ListQuery, Vec<FieldE
         }
     }
     if errors.is_empty() { Ok(query) } else { Err(errors) }
+}
+
+/// A JSON pointer (RFC 6901) to the parameter, whose name may be anything.
+fn pointer(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(text: &str) -> Vec<String> {
+        let tenant = TenantId::parse("t").unwrap();
+        read_list_query(tenant, text).err().unwrap_or_default().into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn all_wrong_parameters_of_a_list_are_named_at_once() {
+        for (text, expected) in [
+            ("", &[] as &[&str]),
+            ("status=Done&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00&limit=200&order=asc", &[]),
+            ("status=done&from=x&to=&limit=0&order=up", &["/status", "/from", "/to", "/limit", "/order"]),
+            ("limit=201&state=Done&a~/b=1", &["/limit", "/state", "/a~0~1b"]),
+            ("limit=1&limit=2", &["/limit"]),
+            ("cursor=AAAA", &["/cursor"]),
+        ] {
+            assert_eq!(pointers(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_known_by_its_media_type() {
+        for (text, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/cloudevents+json", true),
+            ("text/json", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, text.parse().unwrap())]);
+            assert_eq!(is_json(&headers), expected, "{text}");
+        }
+    }
 }

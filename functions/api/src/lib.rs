@@ -8,12 +8,11 @@ mod problem;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::{Extension, Router};
 use shared::clock::Clock;
 use shared::config::Settings;
 use shared::request::Rules;
@@ -26,7 +25,7 @@ use auth::Gate;
 use problem::{Problem, Unfinished};
 
 /// The largest body that is read: the largest payload, and room for the other fields.
-const LARGEST_BODY: usize = 512 << 10;
+pub(crate) const LARGEST_BODY: usize = 512 << 10;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -45,14 +44,15 @@ pub fn router(settings: &Settings, store: Store, tenants: Tenants, clock: Clock)
         .routes(routes!(jobs::create, jobs::list))
         .routes(routes!(jobs::detail, jobs::cancel))
         .routes(routes!(openapi::healthz))
+        .routes(routes!(openapi::openapi))
         .split_for_parts();
     let document = Arc::new(serde_json::to_value(document).unwrap_or_default());
     router
-        .route("/openapi.json", get(move || async move { axum::Json(document.as_ref().clone()) }))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is nothing at this path.") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method; see the Allow header.")
         })
+        .layer(Extension(document))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn(finish))
         .with_state(app)
@@ -72,4 +72,109 @@ async fn finish(request: Request, next: Next) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use lambda_http::tower::ServiceExt;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What the API answers before it would ask the store, where nobody listens.
+    async fn ask(method: &str, path: &str) -> (Response, Value) {
+        let settings = Settings::default();
+        let client = shared::store::local_client("http://127.0.0.1:1");
+        let tenants = Tenants::new(client.clone(), &settings.tables);
+        let store = Store::new(client, settings.tables.clone(), settings.shards);
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = router(&settings, store, tenants, Clock::System).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(parts, Body::empty()), serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_a_problem_that_names_its_request() {
+        for (method, path, status) in [
+            ("GET", "/nothing", 404),
+            ("GET", "/scheduled-jobs/", 404),
+            ("PATCH", "/scheduled-jobs", 405),
+            ("POST", "/healthz", 405),
+            ("GET", "/scheduled-jobs", 401),
+            ("POST", "/scheduled-jobs", 401),
+            ("GET", "/scheduled-jobs/%ff", 401),
+            ("DELETE", "/scheduled-jobs/1", 401),
+        ] {
+            let (response, body) = ask(method, path).await;
+            let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            assert_eq!((&body["type"], &body["status"]), (&"about:blank".into(), &status.into()), "{method} {path}");
+            assert_eq!(body["instance"].as_str(), header("x-request-id"), "{method} {path}");
+            assert_eq!(header("content-type"), Some("application/problem+json"), "{method} {path}");
+            assert_eq!(header("cache-control"), Some("no-store"), "{method} {path}");
+            assert_eq!(header("x-content-type-options"), Some("nosniff"), "{method} {path}");
+            assert_eq!(header("www-authenticate"), (status == 401).then_some("Bearer"), "{method} {path}");
+            assert_eq!(header("allow").is_some(), status == 405, "{method} {path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_method_is_told_the_right_ones() {
+        for (path, expected) in [
+            ("/scheduled-jobs", ["GET", "HEAD", "POST"].as_slice()),
+            ("/scheduled-jobs/1", &["DELETE", "GET", "HEAD"]),
+            ("/openapi.json", &["GET", "HEAD"]),
+        ] {
+            let (response, _) = ask("PUT", path).await;
+            let allow = response.headers()[header::ALLOW].to_str().unwrap();
+            let mut methods: Vec<_> = allow.split(',').map(str::trim).collect();
+            methods.sort_unstable();
+            assert_eq!(methods, expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_head_has_no_body() {
+        for (path, status) in [("/healthz", 200), ("/scheduled-jobs", 401)] {
+            let (response, body) = ask("HEAD", path).await;
+            assert_eq!((response.status().as_u16(), body), (status, Value::Null), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_document_tells_all_paths_and_how_to_get_in() {
+        let (response, document) = ask("GET", "/openapi.json").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        let operations: Vec<_> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+            })
+            .collect();
+        for expected in [
+            "get /healthz",
+            "get /openapi.json",
+            "get /scheduled-jobs",
+            "post /scheduled-jobs",
+            "get /scheduled-jobs/{id}",
+            "delete /scheduled-jobs/{id}",
+        ] {
+            assert!(operations.iter().any(|operation| operation == expected), "{expected} of {operations:?}");
+        }
+        assert_eq!(operations.len(), 6, "{operations:?}");
+        let components = &document["components"];
+        assert_eq!(components["securitySchemes"]["bearer"]["scheme"], "bearer");
+        assert_eq!(components["securitySchemes"]["apiKey"]["name"], "X-Api-Key");
+        assert_eq!(components["schemas"]["CreateJob"]["additionalProperties"], false);
+        assert_eq!(components["schemas"]["CreateJob"]["required"], serde_json::json!(["callbackUrl"]));
+        for schema in ["Job", "Attempt", "JobPage", "Problem", "WrongField"] {
+            assert!(components["schemas"][schema].is_object(), "{schema}");
+        }
+        assert_eq!(components["schemas"]["Problem"]["properties"].get("cause"), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! The API as a Lambda function: reads the environment and hands the router to the Lambda runtime.
 
+use std::process::ExitCode;
+
 use shared::clock::Clock;
 use shared::config::Settings;
 use shared::store::Store;
@@ -12,7 +14,17 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), lambda_http::Error> {
     let settings = Settings::read(variable)?;
     telemetry::start(Format::Json, &variable("LOG_LEVEL").unwrap_or_else(|| "info".to_owned()))?;
     let client = shared::store::client(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);

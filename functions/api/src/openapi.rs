@@ -1,5 +1,9 @@
 //! The OpenAPI document: what the code cannot say by itself. Paths come from the handlers' own annotations.
 
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -56,8 +60,15 @@ pub(crate) struct CreateJobBody {
 
 /// Whether the API is up.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, description = "up")))]
-pub(crate) async fn healthz() -> axum::Json<serde_json::Value> {
-    axum::Json(serde_json::json!({ "status": "ok" }))
+pub(crate) async fn healthz() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "ok" }))
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json",
+    responses((status = 200, body = serde_json::Value, description = "OpenAPI 3.1")))]
+pub(crate) async fn openapi(Extension(document): Extension<Arc<serde_json::Value>>) -> Response {
+    Json(document.as_ref()).into_response()
 }
 
 /// The document without its paths.

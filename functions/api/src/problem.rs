@@ -1,17 +1,21 @@
 //! Errors as the API answers them: RFC 9457 problem documents, made in this one place.
 //! It never tells a stack, a table or another tenant's data. Neighbours: every handler returns a [`Problem`].
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use shared::job::Status;
 use shared::request::FieldError;
 use shared::store::StoreError;
 use utoipa::ToSchema;
 
 /// A problem document.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -24,10 +28,17 @@ pub(crate) struct Problem {
     /// All the fields that are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<WrongField>,
+    /// What a job is that would have to be `Pending`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    job_status: Option<Status>,
+    /// For the log alone.
+    #[serde(skip)]
+    cause: Option<Arc<StoreError>>,
 }
 
 /// What is wrong with one field.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct WrongField {
     /// A JSON pointer (RFC 6901).
     pointer: String,
@@ -44,6 +55,8 @@ impl Problem {
             detail: detail.into(),
             instance: None,
             errors: Vec::new(),
+            job_status: None,
+            cause: None,
         }
     }
 
@@ -62,20 +75,25 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "A valid token is needed: Authorization: Bearer <token>.")
     }
 
-    pub(crate) fn at(self, request_id: &str) -> Self {
-        Self { instance: Some(request_id.to_owned()), ..self }
+    pub(crate) fn not_pending(status: Status) -> Self {
+        let detail = format!("Only a Pending job can be cancelled; this one is {status}.");
+        Self { job_status: Some(status), ..Self::new(StatusCode::CONFLICT, detail) }
+    }
+
+    /// The store failed, whatever the reason: nobody can be let in.
+    pub(crate) fn unavailable(cause: Arc<StoreError>) -> Self {
+        let detail = "The store does not answer. Try again in a few seconds.";
+        Self { cause: Some(cause), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "{error}");
         match error {
-            StoreError::Unavailable { .. } => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "The store does not answer. Try again in a few seconds.")
-            }
+            StoreError::Unavailable { .. } => Self::unavailable(Arc::new(error)),
             StoreError::Corrupt { .. } => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The job is stored in a form that cannot be read.")
+                let detail = "The job is stored in a form that cannot be read.";
+                Self { cause: Some(Arc::new(error)), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail) }
             }
         }
     }
@@ -94,22 +112,61 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         // The request id is known to the middleware only; it finishes the document there.
-        response.extensions_mut().insert(Unfinished(std::sync::Arc::new(self)));
+        response.extensions_mut().insert(Unfinished(self));
         response
     }
 }
 
 /// A problem whose request id is still to be put in.
 #[derive(Clone)]
-pub(crate) struct Unfinished(std::sync::Arc<Problem>);
+pub(crate) struct Unfinished(Problem);
 
 impl Unfinished {
-    /// The same answer with its request id; the headers stay.
+    /// The same answer with its request id, under which its cause is logged; the headers stay.
     pub(crate) fn finish(self, response: Response, request_id: &str) -> Response {
-        let Some(problem) = std::sync::Arc::into_inner(self.0) else { return response };
+        let problem = Problem { instance: Some(request_id.to_owned()), ..self.0 };
+        if let Some(cause) = &problem.cause {
+            tracing::error!(request_id, error = %cause, "request {request_id} failed: {cause}");
+        }
         let (mut parts, _) = response.into_parts();
-        let body = serde_json::to_vec(&problem.at(request_id)).unwrap_or_default();
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
         parts.headers.remove(axum::http::header::CONTENT_LENGTH);
         Response::from_parts(parts, body.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn finished(problem: Problem) -> (StatusCode, Option<HeaderValue>, serde_json::Value) {
+        let mut response = problem.into_response();
+        let unfinished = response.extensions_mut().remove::<Unfinished>().unwrap();
+        let (parts, body) = unfinished.finish(response, "r").into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, parts.headers.get(RETRY_AFTER).cloned(), serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_failing_store_is_told_without_its_cause() {
+        let error = StoreError::Unavailable { doing: "reading".to_owned(), cause: "table t17".to_owned() };
+        let (status, retry_after, body) = finished(error.into()).await;
+        assert_eq!((status.as_u16(), retry_after), (503, Some(HeaderValue::from_static("5"))));
+        assert_eq!(body["instance"], "r");
+        assert!(!body.to_string().contains("t17"), "{body}");
+
+        let error = StoreError::Corrupt { id: "j".to_owned(), cause: "attribute a17".to_owned() };
+        let (status, retry_after, body) = finished(error.into()).await;
+        assert_eq!((status.as_u16(), retry_after), (500, None));
+        assert!(!body.to_string().contains("a17"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_does_not_wait_is_told_by_its_status() {
+        let (status, _, body) = finished(Problem::not_pending(Status::DeadLetter)).await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert_eq!((&body["jobStatus"], &body["status"]), (&"DeadLetter".into(), &409.into()));
+        assert!(body["detail"].as_str().unwrap().contains("DeadLetter"));
+        assert_eq!(body.get("errors"), None);
     }
 }
