@@ -32,7 +32,12 @@ pub(super) fn read(fields: &mut Fields<'_>, prefix: &str) -> Vec<(String, String
         fields.refuse("headers", "must be an object of texts");
         return Vec::new();
     };
-    let mut headers: Vec<(String, String)> = Vec::new();
+    // Before anything is compared with anything: a body has room for tens of thousands.
+    if members.len() > MOST {
+        fields.refuse("headers", format!("must be at most {MOST} headers"));
+        return Vec::new();
+    }
+    let mut headers: Vec<(String, String)> = Vec::with_capacity(members.len());
     for (name, raw) in members {
         let value = text(raw);
         let repeated = headers.iter().any(|(seen, _)| seen.eq_ignore_ascii_case(&name));
@@ -41,9 +46,6 @@ pub(super) fn read(fields: &mut Fields<'_>, prefix: &str) -> Vec<(String, String
             None => headers.push((name, value.unwrap_or_default())),
         }
     }
-    if headers.len() > MOST {
-        fields.refuse("headers", format!("must be at most {MOST}"));
-    }
     if headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > LARGEST {
         fields.refuse("headers", format!("must be at most {LARGEST} bytes in all"));
     }
@@ -51,7 +53,8 @@ pub(super) fn read(fields: &mut Fields<'_>, prefix: &str) -> Vec<(String, String
 }
 
 fn check(name: &str, value: Option<&str>, prefix: &str, repeated: bool) -> Option<&'static str> {
-    let lower = name.to_ascii_lowercase();
+    // Receivers behind CGI or WSGI see `Contit_Signature` and `Contit-Signature` under one name.
+    let lower = name.to_ascii_lowercase().replace('_', "-");
     let prefix = prefix.to_ascii_lowercase();
     let Some(value) = value else { return Some("must be a text") };
     if HeaderName::try_from(name).is_err() {

@@ -136,6 +136,8 @@ fn a_wrong_field_is_named_where_it_stands() {
         (r#""headers":{"Connection":"close"}"#, "/headers/Connection"),
         (r#""headers":{"Contit-Signature":"x"}"#, "/headers/Contit-Signature"),
         (r#""headers":{"webhook-id":"x"}"#, "/headers/webhook-id"),
+        (r#""headers":{"Contit_Signature":"x"}"#, "/headers/Contit_Signature"),
+        (r#""headers":{"Content_Length":"1"}"#, "/headers/Content_Length"),
         (r#""headers":{"acme-Job-Id":"x"}"#, "/headers/acme-Job-Id"),
     ] {
         assert_eq!(pointers(rest), [expected], "{rest}");
@@ -151,6 +153,8 @@ fn too_long_is_too_long() {
     good(&format!(r#""payload":"{}""#, "p".repeat(LARGEST_PAYLOAD - 2)));
     let many: Vec<String> = (0..51).map(|i| format!(r#""X-{i}":"v""#)).collect();
     assert_eq!(pointers(&format!(r#""headers":{{{}}}"#, many.join(","))), ["/headers"]);
+    let wrong: Vec<String> = (0..30_000).map(|i| format!(r#""Host{i} ":1"#)).collect();
+    assert_eq!(pointers(&format!(r#""headers":{{{}}}"#, wrong.join(","))), ["/headers"], "counted before compared");
     assert_eq!(pointers(&format!(r#""headers":{{"X":"{}"}}"#, "v".repeat(8_192))), ["/headers"]);
     let times = vec![r#""10:00""#; 97].join(",");
     assert_eq!(pointers(&format!(r#""scheduleTimes":[{times}]"#)), ["/scheduleTimes"]);
