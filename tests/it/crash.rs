@@ -2,6 +2,8 @@
 //! The steps are found from outside: a proxy before the store holds the write that comes next.
 //! Neighbours: `support::chaos_proxy` holds, `support::invariants` checks.
 
+use serde_json::json;
+
 use crate::support::app::App;
 use crate::support::builders::a_job;
 use crate::support::chaos_proxy::{ChaosProxy, Fault, operation};
@@ -74,4 +76,27 @@ async fn killed_after_the_answer_it_delivers_again_and_the_series_goes_on() {
 #[tokio::test]
 async fn killed_between_the_successor_and_the_settle_the_series_neither_ends_nor_forks() {
     killed_at(Step::BetweenSuccessorAndSettle).await;
+}
+
+#[tokio::test]
+async fn a_program_killed_during_a_call_repeats_it_when_the_lease_has_run_out() {
+    let mut app = App::dev().on_disk().now("2026-03-28T12:00:00Z").start().await;
+    app.receiver.script("/hook", [stall(), answer(200)]);
+    let job = app.post_job(a_job().to(&app.receiver.url("/hook")).timeout_seconds(10)).await.created();
+    let clock =
+        app.request(http::Method::PUT, "/dev/clock").body(json!({ "nowUtc": "2026-03-28T12:10:00Z" }).to_string());
+    let walking = tokio::spawn(clock.send());
+    app.receiver.wait_for("/hook", 1).await;
+    app.kill9().await;
+    assert!(walking.await.unwrap().is_err());
+
+    app.restart_at("2026-03-28T12:01:00Z").await;
+    assert_eq!(app.job(id(&job)).await["status"], "Firing");
+    app.advance_to("2026-03-28T12:10:00Z").await;
+    let calls = app.receiver.calls("/hook");
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0].header("contit-idempotency-key"), calls[1].header("contit-idempotency-key"));
+    let done = app.job(id(&job)).await;
+    assert_eq!((&done["status"], &done["attempts"]), (&json!("Done"), &json!(2)));
+    app.check().await;
 }

@@ -1,5 +1,6 @@
 //! The program as its users meet it: jobs created over HTTP, callbacks received, time walked on the virtual clock.
-//! Each test ends with the checker of what must always hold. Neighbour: `crash` kills the program on the way.
+//! What was delivered is held against the checker of what must always hold.
+//! It never breaks anything. Neighbours: `crash` kills the program, `network` cuts it off from its store.
 
 use serde_json::{Value, json};
 use shared::signature::sign;
@@ -135,4 +136,37 @@ async fn what_is_not_allowed_is_a_problem_and_stores_nothing() {
     assert!(app.put(path, &json!({})).await.problem(405).header("allow").unwrap().contains("POST"));
     app.put("/dev/clock", &json!({ "nowUtc": "2026-03-28T11:59:59Z" })).await.has_status(400);
     assert_eq!(app.all_pages("").await.len(), 0);
+}
+
+#[tokio::test]
+async fn jobs_fire_retry_recur_and_die_on_the_virtual_clock() {
+    let app = App::at("2026-03-28T12:00:00Z").await;
+    app.receiver.script("/retried", failing(2, 503));
+    app.receiver.script("/dead", [answer(500)]);
+    let url = |path| app.receiver.url(path);
+    let retried = app.post_job(a_job().to(&url("/retried")).in_seconds(90)).await.created();
+    let dead = app.post_job(a_job().to(&url("/dead")).attempts(2)).await.created();
+    let cancelled = app.post_job(a_job().to(&url("/cancelled")).in_seconds(3600)).await.created();
+    let daily = app.post_job(a_job().to(&url("/daily")).daily_at(["02:30"]).key("daily")).await.created();
+    let hourly = app.post_job(a_job().to(&url("/hourly")).every(3600).times(3)).await.created();
+    app.cancel(id(&cancelled)).await.ok();
+
+    let walked = app.advance_to("2026-03-31T00:00:00Z").await;
+    assert_eq!(walked["delivered"], json!(1 + 2 + 3), "{walked}");
+    assert_eq!(walked["failed"], json!(2 + 2), "{walked}");
+
+    let at = |path| {
+        let calls = app.receiver.calls(path);
+        calls.iter().map(|call| call.at.unwrap().format("%dT%H:%M").to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(at("/retried"), ["28T12:02", "28T12:03", "28T12:05"]);
+    assert_eq!(at("/dead"), ["28T12:01", "28T12:02"]);
+    assert_eq!(at("/daily"), ["29T01:30", "30T00:30"]);
+    assert_eq!(at("/hourly"), ["28T12:01", "28T13:00", "28T14:00"]);
+    assert!(app.receiver.calls("/cancelled").is_empty());
+    assert_eq!(app.job(id(&retried)).await["status"], "Done");
+    assert_eq!(app.job(id(&dead)).await["status"], "DeadLetter");
+    assert_eq!(app.job(id(&daily)).await["occurrenceNumber"], 1);
+    assert_eq!(app.job(id(&hourly)).await["seriesId"], hourly["id"]);
+    app.check().await;
 }

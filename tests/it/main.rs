@@ -9,7 +9,6 @@ mod dev_command;
 mod invariants_work;
 mod journey;
 mod network;
-mod program;
 mod store;
 pub mod support;
 mod support_works;
