@@ -1,4 +1,4 @@
-//! `scheduler dev`: the API, the dashboard, the poller on a timer and a store, in one process on loopback.
+//! `scheduler dev`: the API, the poller on a timer and a store, in one process on loopback.
 //! It decides nothing about jobs. Neighbours: `embedded_dynamodb` is the store, `time_travel` the virtual clock.
 
 use std::future::IntoFuture as _;
@@ -37,7 +37,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Where the API and the dashboard listen, on loopback; 0 is any free port.
+    /// Where the API listens, on loopback; 0 is any free port.
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// The file of the embedded store.

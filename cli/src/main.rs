@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the API, the dashboard, the poller and a store on this machine.
+    /// Run the API, the poller and a store on this machine.
     Dev(dev::Options),
     /// API tokens.
     #[command(subcommand)]
