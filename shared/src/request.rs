@@ -196,11 +196,16 @@ fn check_url(text: &str, guard: &Guard) -> Result<(), String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err("must not contain spaces or control characters".to_owned());
     }
+    // It would read a backslash as a slash, and any number of slashes as two: other readers see another host there.
+    if text.contains('\\') {
+        return Err("must not contain a backslash".to_owned());
+    }
     let not_a_url = "must be an absolute http or https URL";
-    let url = url::Url::parse(text).map_err(|e| format!("{not_a_url}: {e}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
+    let (scheme, rest) = text.split_once("://").ok_or_else(|| not_a_url.to_owned())?;
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) || rest.starts_with('/') {
         return Err(not_a_url.to_owned());
     }
+    let url = url::Url::parse(text).map_err(|e| format!("{not_a_url}: {e}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain a user name or password".to_owned());
     }

@@ -60,7 +60,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self { entries: Vec::with_capacity(entries.len()), known, errors: Vec::new() };
         for (name, raw) in entries {
             if !known.contains(&name.as_str()) {
-                fields.refuse(&name, "is not a field of a job");
+                fields.refuse(&name, unknown(&name, known));
             } else if fields.entries.iter().any(|(seen, _)| *seen == name) {
                 fields.refuse(&name, "is given twice");
             } else {
@@ -172,6 +172,16 @@ impl<'a> Fields<'a> {
             self.refuse(name, format!("must be {expected}"));
         }
         value
+    }
+}
+
+/// Says so, and names the field that was probably meant.
+fn unknown(name: &str, known: &[&str]) -> String {
+    let likeness = |field: &&&str| strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase());
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match nearest.filter(|field| likeness(field) > 0.88) {
+        Some(field) => format!("is not a field of a job; {field} is"),
+        None => "is not a field of a job".to_owned(),
     }
 }
 

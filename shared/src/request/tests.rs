@@ -178,6 +178,11 @@ fn a_callback_url_is_absolute_http_and_leads_outside() {
         "http://127.0.0.1/",
         "http://localhost/",
         "javascript:alert(1)",
+        "http:example.com",
+        "http:/example.com",
+        "http:///example.com",
+        r"http:\\example.com",
+        r"http://example.com\@127.0.0.1/",
         "file:///etc/passwd",
         long.as_str(),
     ] {
@@ -188,6 +193,27 @@ fn a_callback_url_is_absolute_http_and_leads_outside() {
     for body in [r#"{}"#, r#"{"callbackUrl":null}"#, r#"{"callbackUrl":5}"#] {
         let Err(Rejection::Fields(errors)) = read(body) else { panic!("{body}") };
         assert_eq!((errors.len(), errors[0].pointer.as_str()), (1, "/callbackUrl"), "{body}");
+    }
+}
+
+#[test]
+fn a_misspelt_field_is_told_the_right_one() {
+    for (field, meant) in [
+        ("dealySeconds", Some("delaySeconds")),
+        ("DELAYSECONDS", Some("delaySeconds")),
+        ("callbackURL", Some("callbackUrl")),
+        ("fireAt", Some("fireAtUtc")),
+        ("maxRetrys", Some("maxRetries")),
+        ("zzz", None),
+        ("", None),
+    ] {
+        let body = format!(r#"{{"callbackUrl":"https://example.com/x","{field}":1}}"#);
+        let Err(Rejection::Fields(errors)) = read(&body) else { panic!("{field}") };
+        let expected = meant.map_or_else(
+            || "is not a field of a job".to_owned(),
+            |meant| format!("is not a field of a job; {meant} is"),
+        );
+        assert_eq!(errors[0].detail, expected, "{field}");
     }
 }
 
