@@ -65,13 +65,14 @@ impl Gate {
     }
 }
 
-/// `Authorization: Bearer <token>`, or the same as `X-Api-Key`.
+/// `Authorization: Bearer <token>`, or the same as `X-Api-Key`. Another scheme is somebody else's: a proxy's, say.
 fn presented(headers: &HeaderMap) -> Option<&str> {
-    if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-        let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
-    }
-    headers.get("x-api-key")?.to_str().ok().map(str::trim)
+    bearer(headers).or_else(|| headers.get("x-api-key")?.to_str().ok()).map(str::trim)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 impl FromRequestParts<Arc<App>> for Reader {
@@ -87,5 +88,30 @@ impl FromRequestParts<Arc<App>> for Writer {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         app.gate.admit(&parts.headers, Scope::Write).await.map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_in_either_header_and_bearer_wins() {
+        for (authorization, api_key, expected) in [
+            (None, None, None),
+            (Some("Bearer a"), None, Some("a")),
+            (Some("bearer  a "), Some("b"), Some("a")),
+            (None, Some(" b "), Some("b")),
+            (Some("Basic eDp5"), Some("b"), Some("b")),
+            (Some("Basic eDp5"), None, None),
+            (Some("Bearer"), None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("authorization", authorization), ("x-api-key", api_key)] {
+                headers
+                    .extend(value.map(|value| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())));
+            }
+            assert_eq!(presented(&headers), expected, "{authorization:?} {api_key:?}");
+        }
     }
 }
