@@ -113,6 +113,19 @@ async fn a_request_key_makes_one_job_of_many_requests() {
     assert_eq!(post(job).await.ok()["id"], first["id"]);
     post(json!({ "callbackUrl": receiver.url("/other") })).await.problem(409);
     assert_eq!(app.all_pages("").await.len(), 1);
+
+    // What was a valid body when it made its job stays the key's body when its end has passed.
+    let ending = |key: &str| {
+        let body =
+            json!({ "callbackUrl": receiver.url("/x"), "recurrenceSeconds": 60, "endAtUtc": "2026-03-28T12:02:00Z" });
+        let request = app.request(http::Method::POST, "/scheduled-jobs").header("Idempotency-Key", key);
+        app.send(request.header("content-type", "application/json").body(body.to_string()))
+    };
+    let series = ending("series").await.created();
+    app.advance_to("2026-03-28T12:10:00Z").await;
+    assert_eq!(ending("series").await.ok()["id"], series["id"]);
+    ending("another").await.problem(400);
+    app.check().await;
 }
 
 #[tokio::test]

@@ -63,12 +63,19 @@ pub(crate) async fn create(
     let body = body.map_err(|e| unread(&e))?;
     let key = read_request_key(&headers)?;
     let now = app.clock.now();
-    let new = request::parse(&body, now, &app.rules).map_err(|rejection| match rejection {
-        Rejection::Malformed(detail) => Problem::new(StatusCode::BAD_REQUEST, detail),
-        Rejection::Fields(errors) => Problem::wrong_fields(errors),
-    })?;
     let hash = key.is_some().then(|| shared::token::hash(&String::from_utf8_lossy(&body)));
-    let id = key.map_or_else(JobId::random, |key| JobId::from_request_key(&tenant, &key));
+    let id = key.as_ref().map_or_else(JobId::random, |key| JobId::from_request_key(&tenant, key));
+    let new = match request::parse(&body, now, &app.rules) {
+        Ok(new) => new,
+        Err(rejection) => {
+            // What was right when it made the first job may be wrong by now: its end may have passed.
+            let first = if key.is_some() { app.store.get(&tenant, id, now).await? } else { None };
+            return match first.filter(|first| first.request_hash == hash) {
+                Some(first) => Ok(Json(JobBody::new(&first)).into_response()),
+                None => Err(refusal(rejection)),
+            };
+        }
+    };
     let job = Job::new(id, tenant, new, hash, now);
     match app.store.create(&job, now).await? {
         Created::New => {
@@ -155,6 +162,13 @@ pub(crate) async fn cancel(
         Cancelled::Cancelled(job) => Ok(Json(JobBody::new(&job)).into_response()),
         Cancelled::NotFound => Err(Problem::not_found()),
         Cancelled::NotPending(status) => Err(Problem::not_pending(status)),
+    }
+}
+
+fn refusal(rejection: Rejection) -> Problem {
+    match rejection {
+        Rejection::Malformed(detail) => Problem::new(StatusCode::BAD_REQUEST, detail),
+        Rejection::Fields(errors) => Problem::wrong_fields(errors),
     }
 }
 
