@@ -36,7 +36,7 @@ struct Host {
 /// What to do with a suggestion.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// Deliver it, then take [`Hosts::next_in_line`].
+    /// Deliver it at a [`Hosts::seat`].
     Free(Due),
     /// A delivery to the same host will take it on.
     InLine,
@@ -44,6 +44,33 @@ pub(crate) enum Place {
     InHand,
     /// The line is full; there may be room when told.
     Full(Due, Arc<Notify>),
+}
+
+/// One of the places at a host. Dropped before its turn is over, as by a panic, it frees the place.
+#[derive(Debug)]
+pub(crate) struct Seat<'a> {
+    hosts: &'a Hosts,
+    due: Option<Due>,
+}
+
+impl Seat<'_> {
+    /// What is to be delivered here now.
+    pub(crate) fn due(&self) -> Option<&Due> {
+        self.due.as_ref()
+    }
+
+    /// Done with that: on to the next in line.
+    pub(crate) fn turn(&mut self) {
+        self.due = self.due.take().and_then(|done| self.hosts.next_in_line(&done));
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if let Some(due) = self.due.take() {
+            self.hosts.give_up(&due);
+        }
+    }
 }
 
 impl Hosts {
@@ -70,8 +97,13 @@ impl Hosts {
         Place::InLine
     }
 
+    /// The place that [`Place::Free`] gave, to be worked at until nobody is in line.
+    pub(crate) fn seat(&self, first: Due) -> Seat<'_> {
+        Seat { hosts: self, due: Some(first) }
+    }
+
     /// `done` is delivered or given up; its place goes to the next in line for the same host, if any.
-    pub(crate) fn next_in_line(&self, done: &Due) -> Option<Due> {
+    fn next_in_line(&self, done: &Due) -> Option<Due> {
         let mut state = self.state();
         state.in_hand.remove(&done.id);
         let host = state.hosts.get_mut(&done.host)?;
@@ -85,6 +117,23 @@ impl Hosts {
             }
         }
         next
+    }
+
+    /// The delivery of `due` broke off in the middle. Whoever stood in line behind it, with nobody else delivering
+    /// to the host, is left to the next tick.
+    fn give_up(&self, due: &Due) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.in_hand.remove(&due.id);
+        let Some(host) = state.hosts.get_mut(&due.host) else { return };
+        host.delivering = host.delivering.saturating_sub(1);
+        if host.delivering == 0 {
+            host.room.notify_waiters();
+            for left in &host.line {
+                state.in_hand.remove(&left.id);
+            }
+            state.hosts.remove(&due.host);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -150,5 +199,28 @@ mod tests {
         assert_eq!(hosts.next_in_line(&first), None);
         assert!(hosts.state().hosts.is_empty());
         assert!(hosts.state().in_hand.is_empty());
+    }
+
+    #[test]
+    fn a_delivery_that_panics_frees_its_place_and_those_behind_it() {
+        let hosts = Hosts::new(2);
+        let (first, second, third) = (due("a"), due("a"), due("a"));
+        free(hosts.place(first.clone()));
+        free(hosts.place(second.clone()));
+        assert!(matches!(hosts.place(third.clone()), Place::InLine));
+        let panicking = |due: &Due| {
+            let seat = std::panic::AssertUnwindSafe(hosts.seat(due.clone()));
+            let broken = std::panic::catch_unwind(|| {
+                let _seat = &seat;
+                panic!("in the middle of a delivery");
+            });
+            drop(seat);
+            assert!(broken.is_err());
+        };
+        panicking(&first);
+        assert!(matches!(hosts.place(third.clone()), Place::InHand), "the second delivery will take it on");
+        panicking(&second);
+        assert!(hosts.state().hosts.is_empty() && hosts.state().in_hand.is_empty(), "{hosts:?}");
+        free(hosts.place(third));
     }
 }

@@ -14,7 +14,7 @@ use shared::clock::{Stopwatch, Timestamp};
 use shared::lifecycle::Lost;
 use shared::store::{Due, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::Poller;
 use crate::fire::Fired;
@@ -99,7 +99,9 @@ impl Poller {
         let mut slow_hosts = HashSet::new();
         let mut suggestions = pin!(self.suggestions(now));
         while let Some(suggestion) = suggestions.next().await {
-            while running.try_join_next().is_some() {}
+            while let Some(ended) = running.try_join_next() {
+                note_end(ended);
+            }
             if !window.is_open() {
                 break;
             }
@@ -116,7 +118,9 @@ impl Poller {
             let (poller, window, tally) = (self.clone(), window.clone(), tally.clone());
             running.spawn(async move { poller.work(due, permit, &window, &tally).await });
         }
-        while running.join_next().await.is_some() {}
+        while let Some(ended) = running.join_next().await {
+            note_end(ended);
+        }
         let summary = tally.summary();
         tracing::info!(summary = ?summary, "tick at {now}: {} due, {} delivered", summary.due_seen, summary.delivered);
         summary
@@ -160,18 +164,25 @@ impl Poller {
 
     /// Delivers one job, then those in line for the same host.
     async fn work(&self, first: Due, _permit: OwnedSemaphorePermit, window: &Window, tally: &Tally) {
-        let mut next = Some(first);
-        while let Some(due) = next {
+        let mut seat = self.hosts.seat(first);
+        while let Some(due) = seat.due() {
             if window.is_open() {
-                match self.fire.fire(&due).await {
+                match self.fire.fire(due).await {
                     Ok(fired) => tally.note(fired),
                     Err(error) => tally.note_failure(&error),
                 }
             } else {
                 tally.left.fetch_add(1, Ordering::Relaxed);
             }
-            next = self.hosts.next_in_line(&due);
+            seat.turn();
         }
+    }
+}
+
+/// A delivery that panicked is left to its lease; the others go on.
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a delivery broke off: {error}; its job is delivered again when its lease is over");
     }
 }
 
