@@ -112,8 +112,11 @@ impl Store {
                 .map_err(|e| unavailable("reading a page of jobs", e))?;
             for attributes in answer.responses.unwrap_or_default().into_values().flatten() {
                 let size = size_of(&attributes);
-                let job = item::decode(attributes)?;
-                found.insert(job.id.to_string(), (job, size));
+                match item::decode(attributes) {
+                    Ok(job) => drop(found.insert(job.id.to_string(), (job, size))),
+                    // One item that this version cannot read must not hide all the others.
+                    Err(error) => tracing::error!(%error, "left out of a list: {error}"),
+                }
             }
             pending = answer
                 .unprocessed_keys
