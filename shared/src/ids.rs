@@ -12,7 +12,7 @@ use uuid::Uuid;
 #[serde(transparent)]
 pub struct JobId(pub Uuid);
 
-/// Names a recurring job through all its occurrences: the id of its first one.
+/// Names a recurring job through all its occurrences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SeriesId(pub Uuid);
@@ -43,6 +43,11 @@ impl JobId {
 }
 
 impl SeriesId {
+    #[must_use]
+    pub fn random() -> Self {
+        Self(random_uuid())
+    }
+
     /// The id of occurrence `number`, the same for every poller that creates it (DESIGN: UUIDv5).
     #[must_use]
     pub fn occurrence(self, number: u32) -> JobId {

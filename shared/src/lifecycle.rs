@@ -76,7 +76,10 @@ impl Job {
     /// Occurrence 1 of what was asked for.
     #[must_use]
     pub fn new(id: JobId, tenant: TenantId, new: NewJob, request_hash: Option<String>, now: Timestamp) -> Self {
-        let occurrence = new.spec.schedule.is_some().then_some(Occurrence { series: SeriesId(id.0), number: 1 });
+        // An id made from a request key comes again once the first job has expired, when later occurrences of its
+        // series may still be stored: the new series must not take them for its own.
+        let series = if request_hash.is_some() { SeriesId::random() } else { SeriesId(id.0) };
+        let occurrence = new.spec.schedule.is_some().then_some(Occurrence { series, number: 1 });
         Self {
             id,
             tenant,
@@ -138,6 +141,14 @@ impl Job {
             updated_at: now,
             request_hash: None,
         })
+    }
+
+    /// Whether a poller may have put the successor although this occurrence has not ended: one that did not
+    /// record its outcome, as far as the log still tells.
+    #[must_use]
+    pub fn may_have_successor(&self) -> bool {
+        self.occurrence.is_some()
+            && (self.log.len() < self.attempts as usize || self.log.iter().any(|attempt| attempt.started_at.is_none()))
     }
 
     /// Adds lines for the attempts that have none: they were interrupted.

@@ -1,9 +1,10 @@
 //! Each transition of the store, on both stores: its cost, its losing races, and its answer lost on the way.
 //! Never through HTTP; that is for the tests of the whole. Neighbour: `support::stores` starts the stores.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use shared::clock::{Timestamp, parse_instant};
 use shared::egress::Guard;
-use shared::ids::{JobId, TenantId};
+use shared::ids::{JobId, SeriesId, TenantId};
 use shared::job::{Job, Status};
 use shared::lifecycle::{Claim, Delivery, Lost, Settlement};
 use shared::request::{self, Rules};
@@ -84,6 +85,17 @@ async fn now_stored(jobs: &Jobs, id: JobId) -> Job {
 
 async fn status(jobs: &Jobs, id: JobId) -> Status {
     now_stored(jobs, id).await.state.status()
+}
+
+/// A poller died after it had put the next occurrence of this job, and the repeated delivery failed.
+async fn both_waiting(jobs: &Jobs) -> (Job, Job) {
+    let job = stored(jobs, HOURLY).await;
+    let died = claimed(jobs, job.id, noon()).await.settle(ended(200), noon());
+    let successor = died.successor.unwrap();
+    jobs.put_successor(&successor).await.unwrap();
+    let again = claimed(jobs, job.id, after(60)).await.settle(ended(500), after(60));
+    assert_eq!(write(jobs, &again).await, Settled::Recorded);
+    (job, successor)
 }
 
 on_both_stores! {
@@ -181,14 +193,42 @@ on_both_stores! {
 
     async fn cancelling_a_job_that_waits_beside_its_successor_ends_both(store: Store) {
         let jobs = jobs(&store, store.endpoint()).await;
+        let (job, successor) = both_waiting(&jobs).await;
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(61)).await.unwrap(), Cancelled::Cancelled(_)));
+        assert_eq!(status(&jobs, successor.id).await, Status::Cancelled);
+    }
+
+    async fn cancelling_a_job_whose_successor_is_being_delivered_makes_that_one_the_last(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let (job, successor) = both_waiting(&jobs).await;
+        let delivering = claimed(&jobs, successor.id, after(3_600)).await;
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(3_601)).await.unwrap(), Cancelled::Cancelled(_)));
+        let settlement = delivering.settle(ended(200), after(3_602));
+        let third = settlement.successor.clone().unwrap().id;
+        assert_eq!(write(&jobs, &settlement).await, Settled::Recorded);
+        assert_eq!(status(&jobs, third).await, Status::Cancelled, "nothing comes after it");
+    }
+
+    async fn a_poller_that_stood_still_cannot_revive_a_cancelled_series(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
         let job = stored(&jobs, HOURLY).await;
-        let died = claimed(&jobs, job.id, noon()).await.settle(ended(200), noon());
-        let successor = died.successor.unwrap();
-        jobs.put_successor(&successor).await.unwrap();
+        let frozen = claimed(&jobs, job.id, noon()).await.settle(ended(200), noon());
         let again = claimed(&jobs, job.id, after(60)).await.settle(ended(500), after(60));
         assert_eq!(write(&jobs, &again).await, Settled::Recorded);
         assert!(matches!(jobs.cancel(&tenant(), job.id, after(61)).await.unwrap(), Cancelled::Cancelled(_)));
-        assert_eq!(status(&jobs, successor.id).await, Status::Cancelled);
+        let successor = frozen.successor.clone().unwrap().id;
+        assert_eq!(write(&jobs, &frozen).await, Settled::LeaseLost);
+        assert_eq!(status(&jobs, successor).await, Status::Cancelled);
+    }
+
+    async fn cancelling_a_series_that_no_poller_left_open_cancels_one_occurrence(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let job = stored(&jobs, HOURLY).await;
+        let failed = claimed(&jobs, job.id, noon()).await.settle(ended(500), noon());
+        assert_eq!(write(&jobs, &failed).await, Settled::Recorded);
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(1)).await.unwrap(), Cancelled::Cancelled(_)));
+        let next = SeriesId(job.id.0).occurrence(2);
+        assert!(jobs.get(&tenant(), next, noon()).await.unwrap().is_none());
     }
 
     async fn a_write_whose_answer_is_lost_is_not_a_lost_race(store: Store) {
@@ -204,6 +244,22 @@ on_both_stores! {
         assert_eq!(write(&jobs, &settlement).await, Settled::Recorded);
         assert!(matches!(jobs.cancel(&tenant(), job.id, noon()).await.unwrap(), Cancelled::Cancelled(_)));
         assert_eq!(now_stored(&jobs, job.id).await.attempts, 1, "counted once");
+    }
+
+    async fn an_item_that_cannot_be_read_hides_no_other_from_a_list(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let (good, bad) = (stored(&jobs, ONE_SHOT).await, stored(&jobs, ONE_SHOT).await);
+        let names = TableNames::with_prefix(store.table_prefix());
+        let spoilt = store.client().update_item().table_name(&names.jobs).key("id", AttributeValue::S(bad.id.to_string()));
+        let spoilt = spoilt.update_expression("SET createdAt = :nonsense");
+        let nonsense = AttributeValue::S("yesterday".to_owned());
+        spoilt.expression_attribute_values(":nonsense", nonsense).send().await.unwrap();
+        assert!(jobs.get(&tenant(), bad.id, noon()).await.is_err());
+        let all = ListQuery {
+            tenant: tenant(), status: None, from: None, to: None, limit: 50, order: Order::Ascending, after: None,
+        };
+        let page = jobs.list(&all, noon()).await.unwrap();
+        assert_eq!(page.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [good.id]);
     }
 
     async fn every_page_size_walks_a_list_exactly_once(store: Store) {

@@ -188,18 +188,32 @@ impl Store {
     /// When the store fails.
     pub async fn cancel(&self, tenant: &TenantId, id: JobId, now: Timestamp) -> Result<Cancelled, StoreError> {
         let cancelled = self.cancel_one(tenant, id, now).await?;
-        if let Cancelled::Cancelled(job) = &cancelled {
-            self.cancel_early_successor(job, now).await?;
+        if let Cancelled::Cancelled(job) = &cancelled
+            && job.may_have_successor()
+        {
+            self.end_series_after(job, now).await?;
         }
         Ok(cancelled)
     }
 
-    /// A poller that died between putting the next occurrence and settling this one leaves both; if the repeated
-    /// delivery then failed, this one waits for its next attempt beside its successor. Cancelling must end both.
-    async fn cancel_early_successor(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
-        let Some(occurrence) = job.occurrence.filter(|_| job.attempts > 0) else { return Ok(()) };
-        let successor = occurrence.series.occurrence(occurrence.number + 1);
-        self.cancel_one(&job.tenant, successor, now).await.map(|_| ())
+    /// A poller that died between putting the next occurrence and settling this one leaves both, and one that only
+    /// stood still may yet put it. So the next place is taken by an occurrence that is cancelled from the start;
+    /// where one stands already it is cancelled, or, if it is being delivered, it becomes the last.
+    async fn end_series_after(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
+        let mut last = job.clone();
+        while let Some(next) = last.successor(now).and_then(|next| next.cancelled(now)) {
+            let Outcome::Refused(Some(there)) = self.put_if_absent(&next, None, "ending the series at").await? else {
+                return Ok(());
+            };
+            last = match self.cancel_one(&job.tenant, next.id, now).await? {
+                Cancelled::Cancelled(next) if next.may_have_successor() => *next,
+                Cancelled::Cancelled(_) | Cancelled::NotFound | Cancelled::NotPending(Status::Cancelled) => {
+                    return Ok(());
+                }
+                Cancelled::NotPending(_) => item::decode(there)?,
+            };
+        }
+        Ok(())
     }
 
     async fn cancel_one(&self, tenant: &TenantId, id: JobId, now: Timestamp) -> Result<Cancelled, StoreError> {
