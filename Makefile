@@ -2,12 +2,13 @@
 
 PORT ?= 8080
 POLL_INTERVAL ?= 5s
+ARCH ?=
 
 # Where rustup puts cargo, for shells that were open before it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint build clean
+.PHONY: help run test lint build package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -17,7 +18,7 @@ run: ## the Scheduler on this machine; PORT=8080 POLL_INTERVAL=5s, data in .sche
 	cargo build --release --locked --package scheduler --bin scheduler
 	@exec "$${CARGO_TARGET_DIR:-target}/release/scheduler" dev --port $(PORT) --poll-interval $(POLL_INTERVAL)
 
-test: lint ## lint, then every test, on the embedded store and on DynamoDB Local; installs what is missing
+test: lint package ## lint, package, then every test, on the embedded store and on DynamoDB Local; installs what is missing
 	@scripts/install-test-needs
 	scripts/test
 
@@ -30,6 +31,11 @@ build: ## the binaries in release mode, in target/release/
 	@scripts/install-build-needs
 	cargo build --release --locked --workspace --bins
 
+package: ## what `sam deploy` uploads, checked and built in .aws-sam/build; ARCH=arm64 or x86_64, else the machine's own
+	@scripts/install-build-needs
+	@scripts/install-aws-needs
+	@scripts/package $(ARCH)
+
 clean: ## removes what was built and fetched; keeps .scheduler/
 	cargo clean
-	rm -rf .tools
+	rm -rf .tools .aws-sam
