@@ -343,7 +343,7 @@ fn read_clock(answer: &Value) -> Option<DateTime<Utc>> {
 }
 
 /// The `scheduler` beside this test binary, or `SCHEDULER_BIN`.
-fn built_program() -> PathBuf {
+pub fn built_program() -> PathBuf {
     let program = std::env::var_os("SCHEDULER_BIN").map_or_else(
         || {
             let tests = std::env::current_exe().expect("the path of the test binary");

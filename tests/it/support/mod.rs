@@ -7,6 +7,7 @@ pub mod app;
 pub mod builders;
 pub mod calendar_oracle;
 pub mod chaos_proxy;
+pub mod cloudformation;
 pub mod conversation;
 pub mod http_server;
 pub mod invariants;
