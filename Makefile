@@ -33,7 +33,6 @@ build: ## the binaries in release mode, in target/release/
 
 package: ## what `sam deploy` uploads, checked and built in .aws-sam/build; ARCH=arm64 or x86_64, else the machine's own
 	@scripts/install-build-needs
-	@scripts/install-aws-needs
 	@scripts/package $(ARCH)
 
 clean: ## removes what was built and fetched; keeps .scheduler/
