@@ -9,6 +9,7 @@ pub mod egress;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;
+pub mod remembered;
 pub mod request;
 pub mod schedule;
 pub mod signature;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use moka::future::Cache;
 use shared::clock::Clock;
 use shared::ids::TenantId;
+use shared::remembered::Remembered;
 use shared::store::StoreError;
 use shared::store::tenants::Tenants;
 use shared::token::{self, Scope, TokenRecord};
@@ -34,13 +34,12 @@ pub(crate) struct Writer(pub(crate) TenantId);
 pub(crate) struct Gate {
     tenants: Tenants,
     clock: Clock,
-    records: Cache<String, Option<Arc<TokenRecord>>>,
+    records: Remembered<String, Option<Arc<TokenRecord>>>,
 }
 
 impl Gate {
     pub(crate) fn new(tenants: Tenants, clock: Clock) -> Self {
-        let records = Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build();
-        Self { tenants, clock, records }
+        Self { tenants, records: Remembered::lasting(REMEMBERED, clock.clone()), clock }
     }
 
     async fn admit(&self, headers: &HeaderMap, scope: Scope) -> Result<TenantId, Problem> {
@@ -60,8 +59,8 @@ impl Gate {
     }
 
     async fn record(&self, prefix: &str) -> Result<Option<Arc<TokenRecord>>, Arc<StoreError>> {
-        let read = async { self.tenants.token(prefix).await.map(|record| record.map(Arc::new)) };
-        self.records.try_get_with_by_ref(prefix, read).await
+        let read = async || self.tenants.token(prefix).await.map(|record| record.map(Arc::new));
+        self.records.get_or_read(prefix, read).await
     }
 }
 

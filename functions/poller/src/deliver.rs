@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, RETRY_AFTER};
 use http::{Method, StatusCode};
-use moka::future::Cache;
 use reqwest::{Client, Response};
 use shared::clock::{Clock, Stopwatch};
 use shared::config::Settings;
@@ -16,6 +15,7 @@ use shared::egress::Guard;
 use shared::ids::TenantId;
 use shared::job::Job;
 use shared::lifecycle::Delivery;
+use shared::remembered::Remembered;
 use shared::signature::SigningSecrets;
 use shared::store::StoreError;
 use shared::store::tenants::Tenants;
@@ -39,7 +39,7 @@ pub struct Deliverer {
     guard: Guard,
     names: HeaderNames,
     tenants: Tenants,
-    secrets: Cache<TenantId, SigningSecrets>,
+    secrets: Remembered<TenantId, SigningSecrets>,
     clock: Clock,
 }
 
@@ -87,7 +87,7 @@ impl Deliverer {
             guard,
             names: HeaderNames::with_prefix(&settings.header_prefix)?,
             tenants,
-            secrets: Cache::builder().max_capacity(10_000).time_to_live(SECRETS_KEPT).build(),
+            secrets: Remembered::lasting(SECRETS_KEPT, clock.clone()),
             clock,
         })
     }
@@ -178,7 +178,7 @@ impl Deliverer {
     }
 
     async fn signing_secrets(&self, tenant: &TenantId) -> Result<SigningSecrets, Arc<StoreError>> {
-        self.secrets.try_get_with_by_ref(tenant, self.tenants.signing_secrets(tenant)).await
+        self.secrets.get_or_read(tenant, async || self.tenants.signing_secrets(tenant).await).await
     }
 }
 
