@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod calendar_oracle;
+mod contract;
 mod crash;
 mod dev_command;
 mod invariants_work;

@@ -134,6 +134,13 @@ impl App {
         self.options.poll_interval.unwrap_or(Duration::from_secs(60))
     }
 
+    /// Runs another command of the program, such as `["token", "list"]`, on its store, and returns how it ended.
+    pub async fn command(&self, arguments: &[&str]) -> Exit {
+        let mut command = self.options.command(self.directory.path());
+        command.args(arguments).env("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb_url);
+        Process::spawn(command).exit().await
+    }
+
     /// Everything that it has printed, to standard output and to standard error, since it was last started.
     pub fn output(&self) -> String {
         self.process.output()
@@ -309,7 +316,7 @@ impl Options {
     }
 
     fn spawn(&self, directory: &Path) -> Process {
-        let mut command = tokio::process::Command::new(self.program.clone().unwrap_or_else(built_program));
+        let mut command = self.command(directory);
         command.arg("dev").args(["--port", &self.port.to_string()]).args(["--token", &self.token]);
         match &self.place {
             Place::InMemory => command.arg("--in-memory"),
@@ -328,13 +335,18 @@ impl Options {
         if let Some(secret) = &self.signing_secret {
             command.args(["--signing-secret", secret]);
         }
-        // Nothing of the caller's environment may decide a test.
+        Process::spawn(command)
+    }
+
+    /// The program without arguments, in its environment: nothing of the caller's may decide a test.
+    fn command(&self, directory: &Path) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(self.program.clone().unwrap_or_else(built_program));
         let inherited = ["PATH", "HOME", "TMPDIR", "RUST_LOG", "RUST_BACKTRACE"];
         let inherited = inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         command.env_clear().envs(inherited).envs(self.environment.clone());
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.current_dir(directory).stdin(Stdio::null());
-        Process::spawn(command)
+        command
     }
 }
 

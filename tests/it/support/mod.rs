@@ -3,6 +3,7 @@
 //! Neighbours: `support_works` tests the harness itself.
 #![allow(dead_code, reason = "a toolbox: a tool stays while no test happens to need it")]
 
+pub mod administration;
 pub mod app;
 pub mod builders;
 pub mod calendar_oracle;

@@ -1,0 +1,5 @@
+//! CONTRACT.md held against the program: a module for each part of it, whose head names the sections.
+//! It never looks inside: HTTP in, callbacks out, the program's own commands. Neighbours: `crash` and `network`
+//! break the program and its store, `state_diagram` compares the diagram of a job's life with the store.
+
+mod auth;

@@ -1,0 +1,43 @@
+//! Tokens and signing secrets, made and ended with the program's own commands on the store of a running app.
+//! It never writes to the tables itself. Neighbour: `app` runs the commands.
+
+use super::app::App;
+use super::process::Exit;
+
+impl App {
+    /// A new token of `scheduler token create`; scopes such as `["read", "write"]`.
+    pub async fn token(&self, tenant: &str, scopes: &[&str]) -> String {
+        self.token_until(tenant, scopes, None).await
+    }
+
+    /// The same, ending at an instant.
+    pub async fn token_until(&self, tenant: &str, scopes: &[&str], expires: Option<&str>) -> String {
+        let mut arguments = vec!["token", "create", "--tenant", tenant];
+        arguments.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
+        arguments.extend(expires.iter().flat_map(|instant| ["--expires", instant]));
+        self.command(&arguments).await.succeeded().stdout.clone()
+    }
+
+    pub async fn revoke(&self, token: &str) {
+        self.command(&["token", "revoke", token]).await.succeeded();
+    }
+
+    /// `scheduler secret set|rotate|retire` for a tenant; what it prints on standard output.
+    pub async fn secret(&self, action: &str, tenant: &str) -> String {
+        self.command(&["secret", action, "--tenant", tenant]).await.succeeded().stdout.clone()
+    }
+}
+
+impl Exit {
+    pub fn succeeded(&self) -> &Self {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self
+    }
+
+    /// It ended with code 1 and one line on standard error, which says this.
+    pub fn failed_saying(&self, text: &str) -> &Self {
+        assert_eq!((self.code, self.stderr.lines().count()), (Some(1), 1), "{self:?}");
+        assert!(self.stderr.contains(text), "{text:?} is not in {self:?}");
+        self
+    }
+}
