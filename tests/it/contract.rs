@@ -3,3 +3,5 @@
 //! break the program and its store, `state_diagram` compares the diagram of a job's life with the store.
 
 mod auth;
+mod bad_input;
+mod create;
