@@ -4,5 +4,6 @@
 
 mod auth;
 mod bad_input;
+mod callback;
 mod create;
 mod list;

@@ -6,7 +6,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, RETRY_AFTER};
 use http::{Method, StatusCode};
 use reqwest::{Client, Response};
 use shared::clock::{Clock, Stopwatch};
@@ -129,6 +129,10 @@ impl Deliverer {
         let mut headers = HeaderMap::new();
         if callback.payload.is_some() && !bodiless {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if body.is_empty() && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+            // A body is expected with these (RFC 9110 §8.6): say that it is empty, or some receivers answer 411.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         for (name, value) in &callback.headers {
