@@ -7,3 +7,4 @@ mod bad_input;
 mod callback;
 mod create;
 mod list;
+mod retry;

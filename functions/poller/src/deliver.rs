@@ -174,8 +174,9 @@ impl Deliverer {
     /// Seconds or an HTTP date (RFC 9110 §10.2.3).
     fn read_retry_after(&self, value: &HeaderValue) -> Option<Duration> {
         let text = value.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // More digits than fit ask for a very long time.
+            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
         }
         let until = httpdate::parse_http_date(text).ok()?;
         (shared::clock::Timestamp::from(until) - self.clock.now()).to_std().ok()
