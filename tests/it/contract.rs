@@ -6,5 +6,6 @@ mod auth;
 mod bad_input;
 mod callback;
 mod create;
+mod life;
 mod list;
 mod retry;

@@ -38,18 +38,23 @@ impl Fire {
                 let delivery = self.deliverer.deliver(claim.job()).await;
                 self.conclude(claim.settle(delivery, self.clock.now())).await
             }
-            Claimed::Exhausted(job) => self.conclude(job.bury(self.clock.now())).await,
+            // Its lease is over, but nobody can have taken the job: a claim wants an attempt that is left.
+            Claimed::Exhausted(job) => self.record(job.bury(self.clock.now())).await,
             Claimed::Lost(why) => Ok(Fired::Lost(why)),
         }
     }
 
-    /// The successor comes first: a crash in between repeats this occurrence, but no crash ends a series.
     async fn conclude(&self, settlement: Settlement) -> Result<Fired, StoreError> {
+        // Under a lease that is over, the job may be somebody else's, and by now even cancelled with its series.
+        if settlement.successor.is_some() && settlement.is_late(self.clock.now()) {
+            return Ok(Fired::LeaseLost);
+        }
+        self.record(settlement).await
+    }
+
+    /// The successor comes first: a crash in between repeats this occurrence, but no crash ends a series.
+    async fn record(&self, settlement: Settlement) -> Result<Fired, StoreError> {
         if let Some(successor) = &settlement.successor {
-            // Under a lease that is over, the job may be somebody else's, and by now even cancelled with its series.
-            if settlement.is_late(self.clock.now()) {
-                return Ok(Fired::LeaseLost);
-            }
             self.store.put_successor(successor).await?;
         }
         match self.store.settle(&settlement).await? {
