@@ -8,4 +8,5 @@ mod callback;
 mod create;
 mod life;
 mod list;
+mod recurrence;
 mod retry;

@@ -8,7 +8,6 @@ mod contract;
 mod crash;
 mod dev_command;
 mod invariants_work;
-mod journey;
 mod monitoring;
 mod network;
 mod store;

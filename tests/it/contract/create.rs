@@ -282,6 +282,19 @@ async fn a_request_key_makes_one_job_of_many_requests() {
 }
 
 #[tokio::test]
+async fn what_was_a_valid_body_when_it_made_its_job_stays_the_keys_body() {
+    let app = App::at(START).await;
+    let ending = json!({
+        "callbackUrl": app.receiver.url("/x"), "recurrenceSeconds": 60, "endAtUtc": "2026-03-28T12:02:00Z",
+    });
+    let series = post_with_key(&app, "series", &ending).await.created();
+    app.advance_to("2026-03-28T12:10:00Z").await;
+    assert_eq!(post_with_key(&app, "series", &ending).await.ok()["id"], series["id"], "though its end has passed");
+    assert_eq!(post_with_key(&app, "another", &ending).await.problem(400).pointers(), ["/endAtUtc"]);
+    app.check().await;
+}
+
+#[tokio::test]
 async fn a_request_key_may_be_used_again_when_its_job_has_gone() {
     let app = App::at(START).await;
     let job = json!({ "callbackUrl": app.receiver.url("/x") });
