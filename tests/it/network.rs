@@ -1,12 +1,15 @@
-//! The network between the program and its store at its worst: answers get lost, writes arrive after their time.
+//! The network between the program and its store at its worst: answers get lost, writes arrive after their time, or
+//! nothing works at all.
 //! The program is never told; it has to find out. Neighbours: `crash` kills it instead, `support::chaos_proxy` is the network.
 
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::on_both_stores;
 use crate::support::app::App;
 use crate::support::builders::a_job;
-use crate::support::chaos_proxy::{ChaosProxy, Fault, Seen, operation};
+use crate::support::chaos_proxy::{ChaosProxy, Fault, Seen, any_operation, operation};
 use crate::support::conversation::id;
 use crate::support::receiver::answer;
 
@@ -56,6 +59,66 @@ on_both_stores! {
         app.receiver.script("/hook", [answer(200)]);
         app.advance_to("2026-03-28T15:00:00Z").await;
         assert_eq!(app.job(id(&job)).await["status"], "Done");
+        app.check().await;
+    }
+
+    async fn while_the_store_fails_the_api_says_so_and_when_to_try_again(place: Store) {
+        let proxy = ChaosProxy::before(place.endpoint()).await;
+        let app = App::dev().on_through(&place, &proxy.url()).now("2026-03-28T12:00:00Z").start().await;
+        let job = app.post_job(a_job().to(&app.receiver.url("/hook")).in_seconds(30)).await.created();
+        let path = format!("/scheduled-jobs/{}", id(&job));
+        let ill = proxy.rule(any_operation(), Fault::internal_error());
+        let known = [
+            app.post_job(a_job()).boxed(),
+            app.get("/scheduled-jobs").boxed(),
+            app.get(&path).boxed(),
+            app.delete(&path).boxed(),
+        ];
+        // One whose token would have to be looked up first.
+        let stranger = app.with_token("never seen before");
+        let answers = join_all(known.into_iter().chain([stranger.get("/scheduled-jobs").boxed()])).await;
+        for answer in &answers {
+            assert_eq!(answer.problem(503).header("retry-after"), Some("5"));
+        }
+        app.get("/healthz").await.ok();
+        assert!(ill.times_struck() >= answers.len());
+
+        proxy.heal();
+        assert_eq!(app.all_pages("").await, [job], "nothing was made, nothing cancelled");
+        app.advance_to("2026-03-28T12:01:00Z").await;
+        assert_eq!(app.receiver.calls("/hook").len(), 1);
+        app.check().await;
+    }
+
+    async fn a_store_that_fails_during_a_poll_loses_nothing(place: Store) {
+        let proxy = ChaosProxy::before(place.endpoint()).await;
+        let app = App::dev().on_through(&place, &proxy.url()).now("2026-03-28T12:00:00Z").start().await;
+        let job = app.post_job(a_job().to(&app.receiver.url("/hook")).every(3600).times(2)).await.created();
+
+        proxy.rule(operation("UpdateItem").with_text(":firing"), Fault::internal_error());
+        let walked = app.advance_to("2026-03-28T12:01:00Z").await;
+        assert_eq!((&walked["ticks"], &walked["delivered"], &walked["failed"]), (&json!(1), &json!(0), &json!(0)));
+        assert!(app.receiver.all_calls().is_empty(), "not claimed, not called");
+        let waiting = app.job(id(&job)).await;
+        assert_eq!((&waiting["status"], &waiting["attempts"]), (&json!("Pending"), &json!(0)));
+        app.wait_for_output("the next tick goes on").await;
+
+        // Neither the next occurrence nor the outcome can be recorded: the lease runs out, and it is delivered again.
+        proxy.heal();
+        proxy.rule(operation("PutItem"), Fault::throttled());
+        app.advance_to("2026-03-28T12:02:00Z").await;
+        assert_eq!(app.receiver.calls("/hook").len(), 1);
+        assert_eq!(app.job(id(&job)).await["status"], "Firing");
+        proxy.heal();
+        proxy.rule(operation("UpdateItem").with_text("\":lease\":"), Fault::throttled());
+        app.advance_to("2026-03-28T12:03:00Z").await;
+        assert_eq!(app.receiver.calls("/hook").len(), 2);
+
+        proxy.heal();
+        app.advance_to("2026-03-28T14:00:00Z").await;
+        let done = app.job(id(&job)).await;
+        assert_eq!((&done["status"], &done["attempts"]), (&json!("Done"), &json!(3)));
+        assert_eq!(app.receiver.calls("/hook").len(), 4, "three times the first, once the second");
         app.check().await;
     }
 }
