@@ -10,6 +10,7 @@ mod dev_command;
 mod invariants_work;
 mod monitoring;
 mod network;
+mod state_diagram;
 mod store;
 pub mod support;
 mod support_works;

@@ -15,23 +15,24 @@ use crate::on_both_stores;
 use crate::support::chaos_proxy::{ChaosProxy, Fault, operation};
 use crate::support::stores::Store;
 
-const ONE_SHOT: &str = r#"{"callbackUrl":"https://example.com/hook","payload":{"text":"hello"},"maxRetries":2}"#;
-const HOURLY: &str = r#"{"callbackUrl":"https://example.com/hook","recurrenceSeconds":3600}"#;
+pub(crate) const ONE_SHOT: &str =
+    r#"{"callbackUrl":"https://example.com/hook","payload":{"text":"hello"},"maxRetries":2}"#;
+pub(crate) const HOURLY: &str = r#"{"callbackUrl":"https://example.com/hook","recurrenceSeconds":3600}"#;
 
-fn noon() -> Timestamp {
+pub(crate) fn noon() -> Timestamp {
     parse_instant("2026-06-01T12:00:00Z").unwrap()
 }
 
-fn after(seconds: i64) -> Timestamp {
+pub(crate) fn after(seconds: i64) -> Timestamp {
     noon() + chrono::TimeDelta::seconds(seconds)
 }
 
-fn tenant() -> TenantId {
+pub(crate) fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
 }
 
 /// The jobs of a store, reached through `endpoint`.
-async fn jobs(store: &Store, endpoint: &str) -> Jobs {
+pub(crate) async fn jobs(store: &Store, endpoint: &str) -> Jobs {
     let names = TableNames::with_prefix(store.table_prefix());
     table::create_missing(&store.client(), &names).await.unwrap();
     Jobs::new(local_client(endpoint), names, 16)
@@ -43,13 +44,13 @@ fn job(body: &str) -> Job {
     Job::new(JobId::random(), tenant(), new, None, noon())
 }
 
-async fn stored(jobs: &Jobs, body: &str) -> Job {
+pub(crate) async fn stored(jobs: &Jobs, body: &str) -> Job {
     let job = job(body);
     assert!(matches!(jobs.create(&job, noon()).await.unwrap(), Created::New));
     job
 }
 
-async fn claimed(jobs: &Jobs, id: JobId, now: Timestamp) -> Claim {
+pub(crate) async fn claimed(jobs: &Jobs, id: JobId, now: Timestamp) -> Claim {
     let claimed = jobs.claim(id, now).await.unwrap();
     let Claimed::Claimed(claim) = claimed else { panic!("not claimed: {claimed:?}") };
     *claim
@@ -61,7 +62,7 @@ async fn lost(jobs: &Jobs, id: JobId, now: Timestamp) -> Lost {
     why
 }
 
-fn ended(status_code: u16) -> Delivery {
+pub(crate) fn ended(status_code: u16) -> Delivery {
     Delivery {
         started_at: noon(),
         duration: std::time::Duration::from_millis(12),
@@ -72,18 +73,18 @@ fn ended(status_code: u16) -> Delivery {
     }
 }
 
-async fn write(jobs: &Jobs, settlement: &Settlement) -> Settled {
+pub(crate) async fn write(jobs: &Jobs, settlement: &Settlement) -> Settled {
     if let Some(successor) = &settlement.successor {
         jobs.put_successor(successor).await.unwrap();
     }
     jobs.settle(settlement).await.unwrap()
 }
 
-async fn now_stored(jobs: &Jobs, id: JobId) -> Job {
+pub(crate) async fn now_stored(jobs: &Jobs, id: JobId) -> Job {
     jobs.get(&tenant(), id, noon()).await.unwrap().unwrap()
 }
 
-async fn status(jobs: &Jobs, id: JobId) -> Status {
+pub(crate) async fn status(jobs: &Jobs, id: JobId) -> Status {
     now_stored(jobs, id).await.state.status()
 }
 
