@@ -20,7 +20,24 @@ pub struct Settings {
     pub concurrency: usize,
     /// Deliveries at a time to one `host:port`.
     pub concurrency_per_host: usize,
+    /// Due jobs that one poller takes by itself; above, it invokes more of itself.
+    pub fan_out_threshold: u32,
+    /// Pollers that one tick may start, the first included.
+    pub fan_out_max: u32,
+    /// The value of the dimension `Service` of the metrics. `None`: none are written.
+    pub metrics_service: Option<String>,
 }
+
+/// What AWS Lambda sets in every function: the runtime cannot start without any of them.
+const SET_BY_LAMBDA: [&str; 5] = [
+    "AWS_REGION",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+/// What has a default on one machine, and none in a deployment, where the wrong table would go unnoticed.
+const SET_BY_THE_STACK: [&str; 3] = ["JOBS_TABLE", "TENANTS_TABLE", "USAGE_TABLE"];
 
 /// A setting that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +56,9 @@ impl Default for Settings {
             allowed_networks: None,
             concurrency: 256,
             concurrency_per_host: 32,
+            fan_out_threshold: 5_000,
+            fan_out_max: 8,
+            metrics_service: None,
         }
     }
 }
@@ -81,7 +101,30 @@ impl Settings {
             },
             concurrency: number("POLLER_CONCURRENCY", 256, 1..=4096)? as usize,
             concurrency_per_host: number("POLLER_CONCURRENCY_PER_HOST", 32, 1..=4096)? as usize,
+            fan_out_threshold: number("FANOUT_THRESHOLD", default.fan_out_threshold, 1..=50_000)?,
+            fan_out_max: number("FANOUT_MAX", default.fan_out_max, 1..=100)?,
+            metrics_service: match variable("METRICS_SERVICE") {
+                None => None,
+                Some(service) => Some(dimension_value(service)?),
+            },
         })
+    }
+
+    /// The same for a function on AWS: what the stack and Lambda itself set there has no default.
+    ///
+    /// # Errors
+    /// The first setting that is missing or makes no sense.
+    pub fn read_deployed(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
+        let mut needed = SET_BY_THE_STACK.into_iter().chain(SET_BY_LAMBDA);
+        if let Some(name) = needed.find(|name| variable(name).is_none()) {
+            return Err(BadSetting { name, problem: "it is not set".to_owned() });
+        }
+        // The Lambda runtime would panic on it.
+        let memory = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+        if let Some(text) = variable(memory).filter(|text| text.parse::<i32>().is_err()) {
+            return Err(BadSetting { name: memory, problem: format!("{text:?} is not a number") });
+        }
+        Self::read(variable)
     }
 
     /// The guard on callback targets of this deployment.
@@ -101,6 +144,17 @@ fn header_prefix(prefix: &str) -> Result<String, BadSetting> {
     }
 }
 
+/// CloudWatch takes 1 to 1,024 characters of ASCII, not all of them blank, not beginning with a colon.
+fn dimension_value(value: String) -> Result<String, BadSetting> {
+    let printable = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if printable && !value.trim().is_empty() && !value.starts_with(':') && value.len() <= 1024 {
+        Ok(value)
+    } else {
+        let problem = format!("{value:?} is not 1 to 1,024 printable ASCII characters that begin without a colon");
+        Err(BadSetting { name: "METRICS_SERVICE", problem })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +170,27 @@ mod tests {
         assert_eq!((settings.shards, settings.concurrency, settings.concurrency_per_host), (16, 256, 32));
         assert_eq!(settings.header_prefix, "Contit-");
         assert_eq!(settings.allowed_networks, None);
+        assert_eq!((settings.fan_out_threshold, settings.fan_out_max, settings.metrics_service), (5_000, 8, None));
+    }
+
+    #[test]
+    fn a_function_on_aws_says_what_it_was_not_told() {
+        let all = SET_BY_THE_STACK.into_iter().chain(SET_BY_LAMBDA).map(|name| (name, "128")).collect::<Vec<_>>();
+        let read = |variables: &[(&str, &str)]| {
+            Settings::read_deployed(|name| {
+                variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(read(&all).unwrap().tables.jobs, "128");
+        for (missing, _) in &all {
+            let others: Vec<_> = all.iter().filter(|(name, _)| name != missing).copied().collect();
+            let problem = read(&others).unwrap_err();
+            assert_eq!(problem.name, *missing);
+            assert_eq!(problem.to_string(), format!("the setting {missing} is wrong: it is not set"));
+        }
+        let mut odd = all.clone();
+        odd.insert(0, ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"));
+        assert_eq!(read(&odd).unwrap_err().name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
     }
 
     #[test]
@@ -130,6 +205,13 @@ mod tests {
             ("ALLOWED_CALLBACK_NETWORKS", "10.0.0.0/33"),
             ("POLLER_CONCURRENCY", "-1"),
             ("POLLER_CONCURRENCY_PER_HOST", ""),
+            ("FANOUT_THRESHOLD", "0"),
+            ("FANOUT_THRESHOLD", "50001"),
+            ("FANOUT_MAX", "0"),
+            ("FANOUT_MAX", "eight"),
+            ("METRICS_SERVICE", ""),
+            ("METRICS_SERVICE", ":prod"),
+            ("METRICS_SERVICE", "prod\n"),
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().name, name, "{value}");
         }

@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), lambda_http::Error> {
-    let settings = Settings::read(variable)?;
+    let settings = Settings::read_deployed(variable)?;
     telemetry::start(Format::Json, &variable("LOG_LEVEL").unwrap_or_else(|| "info".to_owned()))?;
     let client = shared::store::client(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
     let tenants = Tenants::new(client.clone(), &settings.tables);
