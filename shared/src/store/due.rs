@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::item::{status_shard, text};
@@ -45,6 +45,30 @@ impl Store {
     #[must_use]
     pub fn due(&self, shard: u32, now: Timestamp) -> DuePages {
         DuePages { store: self.clone(), shard, now, next: Next::First }
+    }
+
+    /// How many jobs `shard` has due at `now`, jobs under a live lease included, counted to `cap` at most: a guess
+    /// at the work there is. One Query, never a second page: it reads what `cap` jobs, or the 1 MiB of a page,
+    /// have in the index, some 7,000 jobs. At 145 bytes each and half a read unit for 4 KiB that is one unit for
+    /// 56 jobs, or half a unit for an empty shard; counting and then reading costs twice as much as reading alone.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn count_due(&self, shard: u32, now: Timestamp, cap: u32) -> Result<u64, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.tables.jobs)
+            .index_name(DUE_INDEX)
+            .key_condition_expression("statusShard = :shard AND fireAt <= :now")
+            .expression_attribute_values(":shard", text(status_shard(shard)))
+            .expression_attribute_values(":now", text(format_instant(now)))
+            .select(Select::Count)
+            .limit(i32::try_from(cap.max(1)).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|e| unavailable(format!("counting the due jobs in shard {shard}"), e))?;
+        Ok(u64::try_from(answer.count).unwrap_or_default())
     }
 
     /// The earliest instant at which any job is due, past or future: how far a clock may be walked without a poll.
