@@ -1,18 +1,41 @@
 //! The protocol for one due job: claim, deliver, settle; put the next occurrence, then write the outcome.
 //! It never decides what comes next (`shared::lifecycle` does) and never writes but through `shared::store`.
 
-use shared::clock::Clock;
+use std::sync::OnceLock;
+
+use shared::clock::{Clock, Stopwatch};
+use shared::config::Settings;
 use shared::job::{Job, State};
-use shared::lifecycle::{Lost, Settlement};
+use shared::lifecycle::{Delivery, Lost, Settlement};
+use shared::store::tenants::Tenants;
 use shared::store::{Claimed, Due, Settled, Store, StoreError};
+use tokio::time::timeout;
+use tracing::field::{Empty, display};
+use tracing::{Instrument as _, Span};
 
 use crate::deliver::Deliverer;
+use crate::tally::Tally;
+use crate::window::Window;
 
 #[derive(Debug)]
 pub(crate) struct Fire {
     pub(crate) store: Store,
-    pub(crate) deliverer: Deliverer,
+    /// Made when it is first needed, or why it could not be.
+    pub(crate) deliverer: OnceLock<Result<Deliverer, String>>,
+    pub(crate) settings: Settings,
+    pub(crate) tenants: Tenants,
     pub(crate) clock: Clock,
+}
+
+/// Why nothing became of a suggestion.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotFired {
+    /// The job stays as it is, or is delivered again when its lease runs out.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing can be delivered from here. The job was not claimed.
+    #[error("nothing can be delivered: {0}")]
+    Deliverer(String),
 }
 
 /// What became of one suggestion of the index.
@@ -31,16 +54,60 @@ pub(crate) enum Fired {
 
 impl Fire {
     /// # Errors
-    /// When the store fails: the job stays as it is, or is delivered again when its lease runs out.
-    pub(crate) async fn fire(&self, due: &Due) -> Result<Fired, StoreError> {
+    /// When the store fails, or there is no deliverer.
+    pub(crate) async fn fire(&self, due: &Due, window: &Window, tally: &Tally) -> Result<Fired, NotFired> {
+        // At the level of errors, so that an error names its job whatever LOG_LEVEL leaves out.
+        let span = tracing::error_span!("job", job = %due.id, tenant = Empty, occurrence = Empty, attempt = Empty);
+        self.claim_and_deliver(due, window, tally).instrument(span).await
+    }
+
+    async fn claim_and_deliver(&self, due: &Due, window: &Window, tally: &Tally) -> Result<Fired, NotFired> {
+        let deliverer = self.deliverer()?;
         match self.store.claim(due.id, self.clock.now()).await? {
             Claimed::Claimed(claim) => {
-                let delivery = self.deliverer.deliver(claim.job()).await;
-                self.conclude(claim.settle(delivery, self.clock.now())).await
+                tally.note_claimed(due.due_at, self.clock.now());
+                say_whose(claim.job());
+                let delivery = self.attempt(deliverer, claim.job(), window).await;
+                tally.note_attempt(delivery.duration);
+                log_attempt(claim.job(), &delivery);
+                Ok(self.conclude(claim.settle(delivery, self.clock.now())).await?)
             }
-            // Its lease is over, but nobody can have taken the job: a claim wants an attempt that is left.
-            Claimed::Exhausted(job) => self.record(job.bury(self.clock.now())).await,
+            Claimed::Exhausted(exhausted) => {
+                say_whose(exhausted.job());
+                // Its lease is over, but nobody can have taken the job: a claim wants an attempt that is left.
+                Ok(self.record(exhausted.bury(self.clock.now())).await?)
+            }
             Claimed::Lost(why) => Ok(Fired::Lost(why)),
+        }
+    }
+
+    fn deliverer(&self) -> Result<&Deliverer, NotFired> {
+        let made = self.deliverer.get_or_init(|| {
+            let (tenants, clock) = (self.tenants.clone(), self.clock.clone());
+            Deliverer::new(&self.settings, tenants, clock).map_err(|error| error.to_string())
+        });
+        made.as_ref().map_err(|problem| NotFired::Deliverer(problem.clone()))
+    }
+
+    /// The attempt in the time that the job gives it, or in what the invocation has left when that is less.
+    async fn attempt(&self, deliverer: &Deliverer, job: &Job, window: &Window) -> Delivery {
+        let Some(left) = window.longest_attempt().filter(|left| *left < job.spec.callback.timeout) else {
+            return deliverer.deliver(job).await;
+        };
+        let (started_at, watch) = (self.clock.now(), Stopwatch::start());
+        match timeout(left, deliverer.deliver(job)).await {
+            Ok(delivery) => delivery,
+            Err(_) => Delivery {
+                started_at,
+                duration: watch.elapsed(),
+                status_code: None,
+                error: Some(format!(
+                    "timeout: no complete answer within {:.1} s, which is all that this run of the poller had left",
+                    left.as_secs_f64()
+                )),
+                response_snippet: None,
+                retry_after: None,
+            },
         }
     }
 
@@ -72,6 +139,24 @@ fn recorded(job: &Job) -> Fired {
             Fired::DeadLettered
         }
         State::Pending { .. } | State::Firing { .. } | State::Cancelled(_) => Fired::Retried,
+    }
+}
+
+/// Tells the span of the job what only the job knows.
+fn say_whose(job: &Job) {
+    let span = Span::current();
+    span.record("tenant", display(&job.tenant)).record("attempt", job.attempts);
+    if let Some(occurrence) = job.occurrence {
+        span.record("occurrence", occurrence.number);
+    }
+}
+
+fn log_attempt(job: &Job, delivery: &Delivery) {
+    let duration_ms = u64::try_from(delivery.duration.as_millis()).unwrap_or(u64::MAX);
+    let (number, id, status_code) = (job.attempts, job.id, delivery.status_code);
+    match &delivery.error {
+        None => tracing::debug!(duration_ms, status_code, "attempt {number} of job {id} succeeded"),
+        Some(error) => tracing::info!(duration_ms, status_code, error, "attempt {number} of job {id} failed: {error}"),
     }
 }
 

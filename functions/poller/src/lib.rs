@@ -1,14 +1,19 @@
-//! The poller: find what is due, claim, deliver, settle. One call of [`Poller::tick`] is one invocation.
+//! The poller: find what is due, claim, deliver, settle. One invocation is one tick, shared out when it is large.
 //! It keeps nothing between ticks that matters: it may be killed at any instant and nothing is lost.
 //! Neighbours: `fire` is the protocol for one job, `hosts` the fair share of each receiver, `deliver` the call.
 
 mod deliver;
+mod event;
+mod fanout;
 mod fire;
 mod hosts;
+pub mod metrics;
 mod resolver;
+mod tally;
 mod tick;
+mod window;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use shared::clock::Clock;
 use shared::config::Settings;
@@ -17,12 +22,15 @@ use shared::store::tenants::Tenants;
 use tokio::sync::Semaphore;
 
 pub use deliver::{Deliverer, DelivererError};
-pub use tick::{Summary, Window};
+pub use event::{Event, UnknownEvent};
+pub use fanout::FanOut;
+pub use tally::Summary;
+pub use window::{COMFORTABLE, Window};
 
 use fire::Fire;
 use hosts::Hosts;
 
-/// Everything a tick needs. One a process, shared by ticks that overlap.
+/// Everything a tick needs. One for a process, shared by ticks that overlap.
 #[derive(Debug)]
 pub struct Poller {
     store: Store,
@@ -33,16 +41,28 @@ pub struct Poller {
 }
 
 impl Poller {
+    /// Ready for its first delivery.
+    ///
     /// # Errors
     /// When the HTTP client cannot be built on this machine.
     pub fn new(settings: &Settings, store: Store, tenants: Tenants, clock: Clock) -> Result<Arc<Self>, DelivererError> {
-        let deliverer = Deliverer::new(settings, tenants, clock.clone())?;
-        Ok(Arc::new(Self {
-            fire: Fire { store: store.clone(), deliverer, clock: clock.clone() },
-            store,
-            clock,
+        let deliverer = Deliverer::new(settings, tenants.clone(), clock.clone())?;
+        let poller = Self::lazy(settings.clone(), store, tenants, clock);
+        // It is new: nobody else has set it.
+        drop(poller.fire.deliverer.set(Ok(deliverer)));
+        Ok(poller)
+    }
+
+    /// The same, but the HTTP client is built at the first delivery: it reads the certificates of the machine, and a
+    /// tick with nothing due should not wait for that. If it cannot be built then, the jobs stay where they are.
+    #[must_use]
+    pub fn lazy(settings: Settings, store: Store, tenants: Tenants, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
             in_flight: Arc::new(Semaphore::new(settings.concurrency)),
             hosts: Hosts::new(settings.concurrency_per_host),
-        }))
+            fire: Fire { store: store.clone(), deliverer: OnceLock::new(), settings, tenants, clock: clock.clone() },
+            store,
+            clock,
+        })
     }
 }
