@@ -7,6 +7,8 @@ mod calendar_oracle;
 mod contract;
 mod crash;
 mod dev_command;
+mod fanout;
+mod functions;
 mod invariants_work;
 mod monitoring;
 mod network;

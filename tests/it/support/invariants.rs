@@ -69,8 +69,12 @@ impl Evidence {
         let table: HashMap<&str, &Row> = self.rows.iter().map(|row| (row.id.as_str(), row)).collect();
         let mut found = Vec::new();
         found.extend(self.promises_are_kept(&table));
+        let mut calls: HashMap<&str, Vec<&Call>> = HashMap::new();
+        for call in &self.calls {
+            calls.entry(self.job_id(call).unwrap_or_default()).or_default().push(call);
+        }
         for row in &self.rows {
-            let calls: Vec<&Call> = self.calls.iter().filter(|call| self.job_id(call) == Some(&row.id)).collect();
+            let calls = calls.remove(row.id.as_str()).unwrap_or_default();
             found.extend(self.delivery(row, &calls).into_iter().map(|problem| format!("{problem}: {row}")));
             found.extend(self.shape(row).into_iter().map(|problem| format!("{problem}: {row}")));
         }

@@ -12,6 +12,7 @@ pub mod cloudformation;
 pub mod conversation;
 pub mod http_server;
 pub mod invariants;
+pub mod lambda;
 pub mod process;
 pub mod receiver;
 pub mod rows;

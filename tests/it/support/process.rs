@@ -65,6 +65,18 @@ impl Process {
         format!("{:?}", *self.printed.borrow())
     }
 
+    /// The lines of its standard output so far.
+    pub fn stdout(&self) -> Vec<String> {
+        self.printed.borrow().stdout.clone()
+    }
+
+    /// Waits, for as long as it takes, until it has closed its output, which is when it ends.
+    pub async fn ended(&self) {
+        let mut changes = self.printed.subscribe();
+        // The sender is held here, so this cannot fail.
+        drop(changes.wait_for(Printed::has_ended).await);
+    }
+
     pub async fn kill9(&mut self) {
         // It may be dead already.
         drop(self.child.start_kill());

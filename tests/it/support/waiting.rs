@@ -13,9 +13,19 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` holds of what is watched; panics with both when it does not in time.
 pub async fn until<T: Debug>(what: &str, watched: &watch::Sender<T>, condition: impl FnMut(&T) -> bool) {
+    until_within(PATIENCE, what, watched, condition).await;
+}
+
+/// The same for what takes longer by its nature.
+pub async fn until_within<T: Debug>(
+    patience: Duration,
+    what: &str,
+    watched: &watch::Sender<T>,
+    condition: impl FnMut(&T) -> bool,
+) {
     let mut changes = watched.subscribe();
-    let outcome = timeout(PATIENCE, changes.wait_for(condition)).await.map(|found| found.is_ok());
-    assert!(matches!(outcome, Ok(true)), "waited {PATIENCE:?} for {what}; it stands at {:#?}", *watched.borrow());
+    let outcome = timeout(patience, changes.wait_for(condition)).await.map(|found| found.is_ok());
+    assert!(matches!(outcome, Ok(true)), "waited {patience:?} for {what}; it stands at {:#?}", *watched.borrow());
 }
 
 /// Asks again and again until there is an answer; for what cannot announce itself, such as a port that opens.
