@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use shared::clock::Clock;
 
 use crate::support::cloudformation::{Deployment, Template, text, walk};
 
@@ -137,6 +138,19 @@ fn the_dashboard_asks_for_what_it_calculates_with() {
             widget["properties"]["title"]
         );
     }
+}
+
+#[test]
+fn the_poller_writes_the_metrics_that_are_looked_at() {
+    let document = poller::metrics::document(&poller::Summary::default(), "scheduler", Clock::System.now());
+    let directive = &document["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!((&directive["Namespace"], &directive["Dimensions"]), (&json!("Scheduler"), &json!([["Service"]])));
+    // These two have no values in a tick that did nothing.
+    let mut written = BTreeSet::from(["DeliverySeconds", "LatenessSeconds"].map(ToOwned::to_owned));
+    let source = include_str!("../../functions/poller/src/metrics.rs");
+    assert!(written.iter().all(|name| source.contains(&format!("(\"{name}\", &summary."))), "{written:?}");
+    written.extend(directive["Metrics"].as_array().unwrap().iter().map(|metric| text(&metric["Name"])));
+    assert_eq!(written, METRICS.iter().map(|name| (*name).to_owned()).collect());
 }
 
 fn deployed() -> (Template, Deployment) {

@@ -111,6 +111,7 @@ fn a_poll_comes_each_minute_and_is_never_repeated() {
     // The schedule hands the event over, Lambda runs it: either would repeat it by itself.
     assert_eq!(schedule["Properties"]["RetryPolicy"], json!({ "MaximumRetryAttempts": 0 }));
     assert_eq!(poller["EventInvokeConfig"], json!({ "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60 }));
+    assert_eq!(poller["Timeout"], poller::COMFORTABLE.as_secs());
 }
 
 #[test]
