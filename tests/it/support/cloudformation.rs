@@ -2,7 +2,7 @@
 //! It knows what this project's templates use, and fails on anything else rather than guess. It never calls AWS.
 //! Neighbours: `template` and `monitoring` are the tests that read through it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -42,6 +42,13 @@ impl Template {
 
     pub fn parameters(&self) -> &Map<String, Value> {
         self.0["Parameters"].as_object().expect("a template has parameters")
+    }
+
+    /// The names of all that a function's environment may hold, whatever the parameters.
+    pub fn environment_names(&self, function: &str) -> BTreeSet<String> {
+        let of_all = &self.0["Globals"]["Function"]["Environment"]["Variables"];
+        let own = &self.resources()[function]["Properties"]["Environment"]["Variables"];
+        [of_all, own].into_iter().filter_map(Value::as_object).flat_map(|map| map.keys().cloned()).collect()
     }
 
     /// The stack that these parameters make, all others at their defaults.
@@ -84,7 +91,10 @@ impl Deployment {
             Value::Array(items) => items.iter().map(|item| self.resolve(item)).filter(|v| !v.is_null()).collect(),
             Value::Object(map) => match single(map) {
                 Some((name, argument)) if name == "Ref" || name.starts_with("Fn::") => self.call(name, argument),
-                _ => Value::Object(map.iter().map(|(k, v)| (k.clone(), self.resolve(v))).collect()),
+                _ => {
+                    let resolved = map.iter().map(|(k, v)| (k.clone(), self.resolve(v)));
+                    Value::Object(resolved.filter(|(_, v)| !v.is_null()).collect())
+                }
             },
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
         }
