@@ -57,16 +57,12 @@ async fn walk(app: &App, query: &str, limit: usize) -> Vec<Value> {
         let page = app.get(&format!("/scheduled-jobs?{query}&limit={limit}{cursor}")).await.ok();
         let found = page["items"].as_array().unwrap();
         items.extend(found.iter().cloned());
-        match &page["nextCursor"] {
-            Value::Null => {
-                assert!(found.len() <= limit);
-                return items;
-            }
-            next => {
-                assert_eq!(found.len(), limit, "{query} by {limit}");
-                cursor = format!("&cursor={}", next.as_str().unwrap());
-            }
-        }
+        let Some(next) = page["nextCursor"].as_str() else {
+            assert!(page["nextCursor"].is_null() && found.len() <= limit, "{page}");
+            return items;
+        };
+        assert_eq!(found.len(), limit, "{query} by {limit}");
+        cursor = format!("&cursor={next}");
     }
 }
 
