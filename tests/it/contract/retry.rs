@@ -300,7 +300,9 @@ async fn a_dead_letter_is_logged_as_an_error_that_tells_the_whole_story() {
     let output = app.output();
     for (job, attempts) in [(&one, 2), (&series, 1)] {
         let line = output.lines().find(|line| line.contains(id(job))).unwrap();
-        let told = ["ERROR", "acme", &format!("attempts={attempts}"), "the receiver answered 507"];
+        let (job_id, attempts) = (format!("job={}", id(job)), format!("attempts={attempts}"));
+        let last_error = "last_error=\"the receiver answered 507";
+        let told = ["ERROR", "tenant=acme", &job_id, &attempts, last_error];
         assert!(told.iter().all(|word| line.contains(word)), "{told:?} are not all in {line}");
         let series = line.split_once("series=\"").map(|(_, rest)| &rest[..36]);
         assert_eq!(series, job["seriesId"].as_str(), "{line}");
