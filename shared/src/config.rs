@@ -1,6 +1,8 @@
 //! The settings of a deployment, read once at start into a typed struct. A bad one stops the program with its name.
 //! It never reads the environment itself: `main` hands the variables over. Neighbour: README's table of settings.
 
+use std::net::{IpAddr, SocketAddr};
+
 use ipnet::IpNet;
 
 use crate::egress::Guard;
@@ -16,6 +18,8 @@ pub struct Settings {
     pub header_prefix: String,
     /// Networks that callbacks may go to although the guard would refuse them. `None` when not set at all.
     pub allowed_networks: Option<Vec<IpNet>>,
+    /// Name servers to ask instead of those that the machine is set up with.
+    pub dns_servers: Vec<SocketAddr>,
     /// Deliveries at a time.
     pub concurrency: usize,
     /// Deliveries at a time to one `host:port`.
@@ -54,6 +58,7 @@ impl Default for Settings {
             shards: 16,
             header_prefix: "Contit-".to_owned(),
             allowed_networks: None,
+            dns_servers: Vec::new(),
             concurrency: 256,
             concurrency_per_host: 32,
             fan_out_threshold: 5_000,
@@ -98,6 +103,10 @@ impl Settings {
                     Guard::parse_networks(&text)
                         .map_err(|problem| BadSetting { name: "ALLOWED_CALLBACK_NETWORKS", problem })?,
                 ),
+            },
+            dns_servers: match variable("DNS_SERVERS") {
+                None => Vec::new(),
+                Some(text) => dns_servers(&text)?,
             },
             concurrency: number("POLLER_CONCURRENCY", 256, 1..=4096)? as usize,
             concurrency_per_host: number("POLLER_CONCURRENCY_PER_HOST", 32, 1..=4096)? as usize,
@@ -155,6 +164,21 @@ fn dimension_value(value: String) -> Result<String, BadSetting> {
     }
 }
 
+/// Addresses, with a port where it is not the usual one, separated by commas.
+fn dns_servers(text: &str) -> Result<Vec<SocketAddr>, BadSetting> {
+    const DNS: u16 = 53;
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let server = entry.parse().ok().or_else(|| Some((entry.parse::<IpAddr>().ok()?, DNS).into()));
+            server.ok_or_else(|| BadSetting {
+                name: "DNS_SERVERS",
+                problem: format!("{entry:?} is not an address such as 10.0.0.2 or 10.0.0.2:53"),
+            })
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +227,7 @@ mod tests {
             ("HEADER_PREFIX", ""),
             ("HEADER_PREFIX", "Bad Prefix"),
             ("ALLOWED_CALLBACK_NETWORKS", "10.0.0.0/33"),
+            ("DNS_SERVERS", "10.0.0.2,resolver.internal"),
             ("POLLER_CONCURRENCY", "-1"),
             ("POLLER_CONCURRENCY_PER_HOST", ""),
             ("FANOUT_THRESHOLD", "0"),
@@ -215,6 +240,13 @@ mod tests {
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().name, name, "{value}");
         }
+    }
+
+    #[test]
+    fn name_servers_are_addresses_and_have_the_usual_port_unless_another_is_given() {
+        let servers = read(&[("DNS_SERVERS", "10.0.0.2, 127.0.0.1:5353,::1,[::1]:54")]).unwrap().dns_servers;
+        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["10.0.0.2:53", "127.0.0.1:5353", "[::1]:53", "[::1]:54"]);
     }
 
     #[test]

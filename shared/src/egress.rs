@@ -224,4 +224,32 @@ mod tests {
         assert_eq!(Guard::parse_networks(" ").unwrap(), vec![]);
         assert_eq!(Guard::parse_networks("10.0.0.1, ,").unwrap(), vec!["10.0.0.1/32".parse::<IpNet>().unwrap()]);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn every_spelling_of_an_ipv4_address_is_judged_as_the_address(bits: u32, spelling in 0..9_usize) {
+            let address = Ipv4Addr::from(bits);
+            let [a, b, c, d] = address.octets();
+            let (low3, low2) = (bits & 0x00ff_ffff, bits & 0xffff);
+            let host = match spelling {
+                0 => bits.to_string(),
+                1 => format!("0x{bits:x}"),
+                2 => format!("0{bits:o}"),
+                3 => format!("{a}.{low3}"),
+                4 => format!("0{a:o}.0x{b:X}.{low2}"),
+                5 => format!("%{:02x}{}.{b}.{c}.{d}.", a.to_string().as_bytes()[0], &a.to_string()[1..]),
+                6 => format!("[::ffff:{address}]"),
+                7 => format!("[64:ff9b::{address}]"),
+                _ => format!("[2002:{:x}:{:x}::1]", bits >> 16, bits & 0xffff),
+            };
+            let refused = is_refused(&Guard::default(), &format!("http://{host}/"));
+            proptest::prop_assert_eq!(refused, !Guard::default().permits(address.into()), "{} for {}", host, address);
+        }
+
+        #[test]
+        fn any_text_is_judged_without_a_panic(text in "(http://)?\\PC{0,40}(localhost|127\\.1|\\[::1\\])?[./:@%]{0,4}") {
+            drop(Url::parse(&text).map(|url| Guard::default().check_url(&url)));
+            drop(Guard::parse_networks(&text));
+        }
+    }
 }

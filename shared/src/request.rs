@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use self::fields::{Fields, read_object};
+pub use self::headers::is_reserved_header;
 use crate::clock::{Timestamp, after_seconds};
 use crate::egress::Guard;
 use crate::ids;

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod calendar_oracle;
+mod callback_headers;
 mod contract;
 mod crash;
 mod dev_command;
@@ -12,10 +13,12 @@ mod functions;
 mod invariants_work;
 mod monitoring;
 mod network;
+mod receivers;
 mod state_diagram;
 mod store;
 pub mod support;
 mod support_works;
+mod targets;
 mod template;
 mod template_settings;
 mod template_tables;

@@ -1,14 +1,17 @@
 //! One attempt: the HTTP call of the receiver, from name resolution to the last byte under one deadline.
-//! It cannot fail, only end in a failed attempt; it never follows a redirect and never retries.
-//! Neighbours: `resolver` guards the addresses, `shared::signature` signs.
+//! It cannot fail, only end in a failed attempt; it never follows a redirect, never retries, never decompresses.
+//! Neighbours: `resolver` guards the addresses, `headers` says what is sent along.
 
-use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, RETRY_AFTER};
-use http::{Method, StatusCode};
-use reqwest::{Client, Response};
+use bytes::Bytes;
+use hickory_resolver::net::NetError;
+use http::header::{HeaderValue, InvalidHeaderName, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use shared::clock::{Clock, Stopwatch};
 use shared::config::Settings;
 use shared::egress::Guard;
@@ -21,7 +24,9 @@ use shared::store::StoreError;
 use shared::store::tenants::Tenants;
 use url::Url;
 
-use crate::resolver::{GuardedResolver, RefusedHost};
+use crate::client::{CallbackClient, callback_client, describe};
+use crate::headers::CallbackHeaders;
+use crate::resolver::GuardedResolver;
 
 /// How much of an answer is read; the rest is dropped with the connection.
 const BODY_READ: usize = 64 << 10;
@@ -30,14 +35,12 @@ const SNIPPET: usize = 1 << 10;
 /// How long a tenant's signing secrets are remembered; a rotation takes effect after that.
 const SECRETS_KEPT: Duration = Duration::from_secs(30);
 
-const USER_AGENT: &str = concat!("Scheduler/", env!("CARGO_PKG_VERSION"));
-
 /// The HTTP client and what it needs to know.
 #[derive(Debug)]
 pub struct Deliverer {
-    client: Client,
+    client: CallbackClient,
     guard: Guard,
-    names: HeaderNames,
+    headers: CallbackHeaders,
     tenants: Tenants,
     secrets: Remembered<TenantId, SigningSecrets>,
     clock: Clock,
@@ -47,24 +50,18 @@ pub struct Deliverer {
 #[derive(Debug, thiserror::Error)]
 pub enum DelivererError {
     #[error("the HTTP client cannot be built: {0}")]
-    Client(#[from] reqwest::Error),
+    Client(#[from] io::Error),
+    #[error("names cannot be looked up: {0}")]
+    Resolver(#[from] NetError),
     #[error("HEADER_PREFIX makes no header names: {0}")]
     Prefix(#[from] InvalidHeaderName),
 }
 
-#[derive(Debug)]
-struct HeaderNames {
-    idempotency_key: HeaderName,
-    correlation_id: HeaderName,
-    signature: HeaderName,
-    job_id: HeaderName,
-    attempt: HeaderName,
-}
-
-/// What the receiver answered, or why it did not.
+/// What is known of the answer so far, so that an attempt that runs out of time tells how far it came.
+#[derive(Default)]
 struct Answer {
     status: Option<StatusCode>,
-    error: Option<String>,
+    /// The beginning of the body.
     body: Vec<u8>,
     retry_after: Option<Duration>,
 }
@@ -74,18 +71,12 @@ impl Deliverer {
     /// When the HTTP client cannot be built, or the prefix makes no header names.
     pub fn new(settings: &Settings, tenants: Tenants, clock: Clock) -> Result<Self, DelivererError> {
         let guard = settings.guard();
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .pool_max_idle_per_host(settings.concurrency_per_host)
-            .dns_resolver(Arc::new(GuardedResolver::new(guard.clone())))
-            .build()?;
+        let resolver = GuardedResolver::new(guard.clone(), &settings.dns_servers)?;
+        let client = callback_client(resolver, settings.concurrency_per_host)?;
         Ok(Self {
             client,
             guard,
-            names: HeaderNames::with_prefix(&settings.header_prefix)?,
+            headers: CallbackHeaders::with_prefix(&settings.header_prefix)?,
             tenants,
             secrets: Remembered::lasting(SECRETS_KEPT, clock.clone()),
             clock,
@@ -97,78 +88,71 @@ impl Deliverer {
         let started_at = self.clock.now();
         let watch = Stopwatch::start();
         let timeout = job.spec.callback.timeout;
-        let answer = match tokio::time::timeout(timeout, self.call(job)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::failed(format!("timeout: no complete answer within {} s", timeout.as_secs())),
+        let mut answer = Answer::default();
+        let ended = tokio::time::timeout(timeout, self.call(job, &mut answer)).await;
+        let seconds = timeout.as_secs();
+        let error = match (ended, answer.status) {
+            (Ok(Err(problem)), _) => Some(problem),
+            (Ok(Ok(())), Some(status)) if status.is_success() => None,
+            (Ok(Ok(())) | Err(_), Some(status)) if !status.is_success() => {
+                Some(format!("the receiver answered {status}"))
+            }
+            (_, Some(status)) => Some(format!("timeout: the answer {status} did not end within {seconds} s")),
+            (_, None) => Some(format!("timeout: no answer within {seconds} s")),
         };
         Delivery {
             started_at,
             duration: watch.elapsed(),
             status_code: answer.status.map(|status| status.as_u16()),
-            error: answer.error,
+            error,
             response_snippet: snippet(&answer.body),
             retry_after: answer.retry_after,
         }
     }
 
-    async fn call(&self, job: &Job) -> Answer {
+    /// The call, noted in `answer` as it goes on.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    async fn call(&self, job: &Job, answer: &mut Answer) -> Result<(), String> {
         let callback = &job.spec.callback;
-        let Ok(url) = Url::parse(&callback.url) else { return Answer::failed("refused: not a URL") };
-        if let Err(refused) = self.guard.check_url(&url) {
-            return Answer::failed(format!("refused: {refused}"));
-        }
-        let Ok(method) = Method::from_bytes(callback.method.as_bytes()) else {
-            return Answer::failed("refused: not an HTTP method");
-        };
+        let url = Url::parse(&callback.url).map_err(|_| "refused: not a URL".to_owned())?;
+        self.guard.check_url(&url).map_err(|refused| format!("refused: {refused}"))?;
+        let uri: Uri = url.as_str().parse().map_err(|_| "refused: not a URL that HTTP can carry".to_owned())?;
+        let method = Method::from_bytes(callback.method.as_bytes());
+        let method = method.map_err(|_| "refused: not an HTTP method".to_owned())?;
         let bodiless = method == Method::GET || method == Method::HEAD;
-        let body = if bodiless { "" } else { callback.payload.as_deref().unwrap_or_default() }.to_owned();
-        let secrets = match self.signing_secrets(&job.tenant).await {
-            Ok(secrets) => secrets,
-            Err(error) => return Answer::failed(format!("not sent, for it could not be signed: {error}")),
-        };
-        let mut headers = HeaderMap::new();
-        if callback.payload.is_some() && !bodiless {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if body.is_empty() && matches!(method, Method::POST | Method::PUT | Method::PATCH) {
-            // A body is expected with these (RFC 9110 §8.6): say that it is empty, or some receivers answer 411.
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        for (name, value) in &callback.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes())) {
-                headers.insert(name, value);
-            }
-        }
-        self.names.add(&mut headers, job, secrets.header(self.clock.now(), body.as_bytes()));
-        let mut request = self.client.request(method, url).headers(headers);
-        if !bodiless {
-            request = request.body(body);
-        }
-        match request.send().await {
-            Ok(response) => self.read(response).await,
-            Err(error) => Answer::failed(describe(&error)),
-        }
+        let body = if bodiless { None } else { callback.payload.as_deref() };
+        let secrets = self.signing_secrets(&job.tenant).await;
+        let secrets = secrets.map_err(|error| format!("not sent, for it could not be signed: {error}"))?;
+        let headers = self.headers.of(job, body, &secrets, self.clock.now());
+        let mut request = Request::new(Full::new(Bytes::from(body.unwrap_or_default().to_owned())));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        let response = self.client.request(request).await.map_err(|error| describe(&error))?;
+        self.read(response, answer).await;
+        Ok(())
     }
 
-    async fn read(&self, mut response: Response) -> Answer {
+    async fn read(&self, response: Response<Incoming>, answer: &mut Answer) {
         let status = response.status();
-        let retry_after = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+        answer.status = Some(status);
+        answer.retry_after = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             .then(|| response.headers().get(RETRY_AFTER).and_then(|value| self.read_retry_after(value)))
             .flatten();
-        let mut body = Vec::new();
+        let mut body = response.into_body();
         let mut read = 0;
-        // A body that breaks off after the status has come changes nothing: the receiver has answered.
-        while let Ok(Some(chunk)) = response.chunk().await {
+        // The receiver has answered by its status: how its body ends, or breaks off, changes nothing.
+        while let Some(Ok(frame)) = body.frame().await {
+            let Ok(chunk) = frame.into_data() else { continue };
             read += chunk.len();
-            let room = SNIPPET.saturating_sub(body.len());
-            body.extend(chunk.iter().take(room));
+            let room = SNIPPET.saturating_sub(answer.body.len());
+            answer.body.extend(chunk.iter().take(room));
             if read >= BODY_READ {
                 break;
             }
         }
-        let error = (!status.is_success()).then(|| format!("the receiver answered {status}"));
-        Answer { status: Some(status), error, body, retry_after }
     }
 
     /// Seconds or an HTTP date (RFC 9110 §10.2.3).
@@ -185,55 +169,6 @@ impl Deliverer {
     async fn signing_secrets(&self, tenant: &TenantId) -> Result<SigningSecrets, Arc<StoreError>> {
         self.secrets.get_or_read(tenant, async || self.tenants.signing_secrets(tenant).await).await
     }
-}
-
-impl HeaderNames {
-    fn with_prefix(prefix: &str) -> Result<Self, InvalidHeaderName> {
-        let name = |suffix: &str| HeaderName::try_from(format!("{prefix}{suffix}"));
-        Ok(Self {
-            idempotency_key: name("Idempotency-Key")?,
-            correlation_id: name("Correlation-Id")?,
-            signature: name("Signature")?,
-            job_id: name("Job-Id")?,
-            attempt: name("Attempt")?,
-        })
-    }
-
-    fn add(&self, headers: &mut HeaderMap, job: &Job, signature: Option<String>) {
-        let mut insert = |name: &HeaderName, value: String| {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name.clone(), value);
-            }
-        };
-        insert(&self.idempotency_key, job.idempotency_key());
-        insert(&self.job_id, job.id.to_string());
-        insert(&self.attempt, job.attempts.to_string());
-        if let Some(correlation_id) = &job.spec.correlation_id {
-            insert(&self.correlation_id, correlation_id.clone());
-        }
-        if let Some(signature) = signature {
-            insert(&self.signature, signature);
-        }
-    }
-}
-
-impl Answer {
-    fn failed(error: impl Into<String>) -> Self {
-        Self { status: None, error: Some(error.into()), body: Vec::new(), retry_after: None }
-    }
-}
-
-/// The cause in one line: what was being done, and the innermost reason. Never an address that a name resolved to.
-fn describe(error: &reqwest::Error) -> String {
-    let mut cause: &(dyn std::error::Error + 'static) = error;
-    while let Some(source) = cause.source() {
-        if source.is::<RefusedHost>() {
-            return format!("refused: {source}");
-        }
-        cause = source;
-    }
-    let doing = if error.is_connect() { "no connection" } else { "no answer" };
-    if error.source().is_none() { doing.to_owned() } else { format!("{doing}: {cause}") }
 }
 
 /// The beginning of a body as text, at most 1 KiB of it.

@@ -2,11 +2,14 @@
 //! It keeps nothing between ticks that matters: it may be killed at any instant and nothing is lost.
 //! Neighbours: `fire` is the protocol for one job, `hosts` the fair share of each receiver, `deliver` the call.
 
+mod client;
 mod deliver;
 mod event;
 mod fanout;
 mod fire;
+mod headers;
 mod hosts;
+mod metered;
 pub mod metrics;
 mod resolver;
 mod tally;

@@ -9,11 +9,12 @@ const MOST: usize = 50;
 const LARGEST: usize = 8 << 10;
 
 /// Hop-by-hop (RFC 9110 §7.6.1) or decided by the connection itself.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "connection",
     "content-length",
     "expect",
     "host",
+    "http2-settings",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",
@@ -52,16 +53,35 @@ pub(super) fn read(fields: &mut Fields<'_>, prefix: &str) -> Vec<(String, String
     headers
 }
 
+/// Whether a header is the connection's or the Scheduler's own, which no job may set. Letter case makes no difference,
+/// nor does `_` for `-`: receivers behind CGI or WSGI see `Contit_Signature` and `Contit-Signature` under one name.
+#[must_use]
+pub fn is_reserved_header(name: &str, prefix: &str) -> bool {
+    let name = folded(name);
+    belongs_to_the_connection(&name) || belongs_to_the_scheduler(&name, prefix)
+}
+
+fn folded(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+fn belongs_to_the_connection(folded_name: &str) -> bool {
+    OURS.contains(&folded_name)
+}
+
+fn belongs_to_the_scheduler(folded_name: &str, prefix: &str) -> bool {
+    let reserved = RESERVED_PREFIXES.iter().any(|reserved| folded_name.starts_with(reserved));
+    reserved || folded_name.starts_with(&prefix.to_ascii_lowercase())
+}
+
 fn check(name: &str, value: Option<&str>, prefix: &str, repeated: bool) -> Option<&'static str> {
-    // Receivers behind CGI or WSGI see `Contit_Signature` and `Contit-Signature` under one name.
-    let lower = name.to_ascii_lowercase().replace('_', "-");
-    let prefix = prefix.to_ascii_lowercase();
+    let folded_name = folded(name);
     let Some(value) = value else { return Some("must be a text") };
     if HeaderName::try_from(name).is_err() {
         Some("is not the name of an HTTP header")
-    } else if OURS.contains(&lower.as_str()) {
+    } else if belongs_to_the_connection(&folded_name) {
         Some("belongs to the connection and cannot be set")
-    } else if lower.starts_with(&prefix) || RESERVED_PREFIXES.iter().any(|reserved| lower.starts_with(reserved)) {
+    } else if belongs_to_the_scheduler(&folded_name, prefix) {
         Some("is reserved for the Scheduler's own headers")
     } else if value.chars().any(char::is_control) || HeaderValue::from_bytes(value.as_bytes()).is_err() {
         Some("must not contain control characters")

@@ -151,6 +151,16 @@ impl App {
         self.process.wait_for_line(text).await;
     }
 
+    /// The most memory that it has ever had in use, in KiB.
+    pub fn peak_memory_kib(&self) -> u64 {
+        self.process.peak_memory_kib()
+    }
+
+    /// Where its DynamoDB listens, for other programs.
+    pub fn dynamodb_url(&self) -> &str {
+        &self.dynamodb_url
+    }
+
     /// Ends it as a power cut would.
     pub async fn kill9(&mut self) {
         self.process.kill9().await;

@@ -77,6 +77,14 @@ impl Process {
         drop(changes.wait_for(Printed::has_ended).await);
     }
 
+    /// The most memory that it has ever had in use, in KiB.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let pid = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells about processes");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the peak of its memory");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
     pub async fn kill9(&mut self) {
         // It may be dead already.
         drop(self.child.start_kill());
