@@ -1,4 +1,4 @@
-//! `scheduler`: everything on one machine, and the administration of tokens and signing secrets.
+//! `scheduler`: everything on one machine, and the administration of tokens, signing secrets and webhook headers.
 //! It decides nothing about jobs: it starts what the two functions are made of. Neighbours: `api`, `poller`, `shared`.
 
 mod dev;
@@ -6,6 +6,7 @@ mod embedded_dynamodb;
 mod secrets;
 mod time_travel;
 mod tokens;
+mod webhooks;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ enum Command {
     /// Secrets that callbacks are signed with.
     #[command(subcommand)]
     Secret(secrets::Command),
+    /// Headers of the Standard Webhooks specification.
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
 }
 
 #[tokio::main]
@@ -57,6 +61,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Dev(options) => Box::pin(dev::run(options, settings)).await,
         Command::Token(command) => tokens::run(command, &deployed(&settings).await).await,
         Command::Secret(command) => secrets::run(command, &deployed(&settings).await).await,
+        Command::Webhooks(command) => webhooks::run(command, &deployed(&settings).await).await,
     }
 }
 

@@ -13,6 +13,11 @@ use shared::signature::SigningSecrets;
 
 const PRODUCT: &str = concat!("Scheduler/", env!("CARGO_PKG_VERSION"));
 
+/// Of the Standard Webhooks specification; their names are the same whatever the prefix.
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
 /// The names of our own headers in this deployment.
 #[derive(Debug)]
 pub(crate) struct CallbackHeaders {
@@ -73,6 +78,12 @@ impl CallbackHeaders {
         let body = body.unwrap_or_default().as_bytes();
         if let Some(signature) = secrets.header(now, body) {
             insert(&self.signature, signature);
+        }
+        // A job is one occurrence: its id is unique, and the same for all attempts.
+        if let Some(standard) = secrets.standard_webhook(&job.id.to_string(), now, body) {
+            insert(&WEBHOOK_ID, standard.id);
+            insert(&WEBHOOK_TIMESTAMP, standard.timestamp);
+            insert(&WEBHOOK_SIGNATURE, standard.signature);
         }
         headers
     }

@@ -37,6 +37,9 @@ struct TenantItem {
     signing_secret: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_signing_secret: Option<String>,
+    /// Whether callbacks also carry the headers of the Standard Webhooks specification.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    standard_webhooks: bool,
 }
 
 const TOKEN: &str = "token#";
@@ -116,7 +119,10 @@ impl Tenants {
     /// When the store fails.
     pub async fn signing_secrets(&self, tenant: &TenantId) -> Result<SigningSecrets, StoreError> {
         let item = self.tenant(tenant).await?;
-        Ok(SigningSecrets(item.signing_secret.into_iter().chain(item.previous_signing_secret).collect()))
+        Ok(SigningSecrets {
+            secrets: item.signing_secret.into_iter().chain(item.previous_signing_secret).collect(),
+            standard_webhooks: item.standard_webhooks,
+        })
     }
 
     /// Makes `secret` the only signing secret.
@@ -124,7 +130,8 @@ impl Tenants {
     /// # Errors
     /// When the store fails.
     pub async fn set_secret(&self, tenant: &TenantId, secret: String) -> Result<(), StoreError> {
-        let item = TenantItem { id: key_of(tenant), signing_secret: Some(secret), previous_signing_secret: None };
+        let before = self.tenant(tenant).await?;
+        let item = TenantItem { signing_secret: Some(secret), previous_signing_secret: None, ..before };
         self.write(&item, "setting a signing secret").await
     }
 
@@ -134,11 +141,8 @@ impl Tenants {
     /// When the store fails.
     pub async fn rotate_secret(&self, tenant: &TenantId, secret: String) -> Result<(), StoreError> {
         let before = self.tenant(tenant).await?;
-        let item = TenantItem {
-            id: key_of(tenant),
-            signing_secret: Some(secret),
-            previous_signing_secret: before.signing_secret,
-        };
+        let previous_signing_secret = before.signing_secret.clone();
+        let item = TenantItem { signing_secret: Some(secret), previous_signing_secret, ..before };
         self.write(&item, "rotating a signing secret").await
     }
 
@@ -151,6 +155,18 @@ impl Tenants {
         let rotating = before.previous_signing_secret.is_some();
         self.write(&TenantItem { previous_signing_secret: None, ..before }, "retiring a signing secret").await?;
         Ok(rotating)
+    }
+
+    /// Turns the headers of the Standard Webhooks specification on or off. `false` when the tenant has no secret yet:
+    /// then nothing is signed until it has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_standard_webhooks(&self, tenant: &TenantId, standard_webhooks: bool) -> Result<bool, StoreError> {
+        let before = self.tenant(tenant).await?;
+        let signs = before.signing_secret.is_some();
+        self.write(&TenantItem { standard_webhooks, ..before }, "setting a tenant's webhook headers").await?;
+        Ok(signs)
     }
 
     async fn tenant(&self, tenant: &TenantId) -> Result<TenantItem, StoreError> {
