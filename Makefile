@@ -3,12 +3,13 @@
 PORT ?= 8080
 POLL_INTERVAL ?= 5s
 ARCH ?=
+FUZZ_SECONDS ?= 60
 
 # Where rustup puts cargo, for shells that were open before it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint build package clean
+.PHONY: help run test lint fuzz build package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -26,6 +27,11 @@ lint: ## formatting, clippy, dependencies, scripts
 	@scripts/install-build-needs
 	@scripts/install-lint-needs
 	@scripts/lint
+
+fuzz: ## throw bytes at the guard and the request parser, FUZZ_SECONDS=60 each
+	@scripts/install-build-needs
+	@scripts/install-fuzz-needs
+	scripts/fuzz $(FUZZ_SECONDS)
 
 build: ## the binaries in release mode, in target/release/
 	@scripts/install-build-needs

@@ -3,7 +3,9 @@
 
 pub mod backoff;
 pub mod clock;
+#[cfg(feature = "store")]
 pub mod config;
+#[cfg(feature = "store")]
 pub mod cursor;
 pub mod egress;
 pub mod ids;
@@ -13,6 +15,7 @@ pub mod remembered;
 pub mod request;
 pub mod schedule;
 pub mod signature;
+#[cfg(feature = "store")]
 pub mod store;
 pub mod telemetry;
 pub mod token;
