@@ -21,7 +21,7 @@ use super::process::Process;
 use super::waiting::until_within;
 
 /// How long the tests wait for invocations: some have twenty thousand jobs to deliver.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 const FUNCTION: &str = "tested";
 
 /// One function with its environment. Clones are the same.
