@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz build package clean
+.PHONY: help run test lint fuzz build package bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -40,6 +40,12 @@ build: ## the binaries in release mode, in target/release/
 package: ## what `sam deploy` uploads, checked and built in .aws-sam/build; ARCH=arm64 or x86_64, else the machine's own
 	@scripts/install-build-needs
 	@scripts/package $(ARCH)
+
+# Beside the scheduler, so that Cargo finds what `make run` has built with the same features.
+bench: package ## measures speed, memory and size beside bare loops, and writes BENCHMARKS.md; some 15 minutes
+	@scripts/install-test-needs
+	cargo build --release --locked --package benches --package scheduler --bin benches
+	@"$${CARGO_TARGET_DIR:-target}/release/benches"
 
 clean: ## removes what was built and fetched; keeps .scheduler/
 	cargo clean

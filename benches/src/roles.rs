@@ -1,0 +1,129 @@
+//! What the processes of a measurement do: the product's own parts as a program would start them, and their surroundings.
+//! Nothing here measures but the drains, which measure themselves. Neighbours: `process` starts them, `bare` is the loop.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use anyhow::bail;
+use axum::Router;
+use axum::body::Bytes;
+use clap::Args;
+use dynoxide::Database;
+use poller::{Poller, Window};
+use shared::clock::{Clock, Stopwatch};
+use shared::config::Settings;
+use shared::egress::Guard;
+use shared::store::tenants::Tenants;
+use shared::store::{Store, TableNames, local_client};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::Barrier;
+
+use crate::bare;
+use crate::process::{Drain, cpu_seconds, peak_kib, say};
+
+/// Where the jobs are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    #[arg(long)]
+    pub(crate) endpoint: String,
+    /// What the names of the tables begin with.
+    #[arg(long)]
+    pub(crate) tables: String,
+}
+
+impl Place {
+    pub(crate) fn new(endpoint: &str, tables: &str) -> Self {
+        Self { endpoint: endpoint.to_owned(), tables: tables.to_owned() }
+    }
+
+    /// On the command line.
+    pub(crate) fn flags(&self) -> [&str; 4] {
+        ["--endpoint", &self.endpoint, "--tables", &self.tables]
+    }
+
+    /// The settings that users have unless they choose, but for the receivers, which are on loopback.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        let loopback = Guard::parse_networks("127.0.0.0/8").map_err(anyhow::Error::msg)?;
+        let tables = TableNames::with_prefix(&self.tables);
+        Ok(Settings { tables, allowed_networks: Some(loopback), ..Settings::default() })
+    }
+
+    pub(crate) fn store(&self) -> anyhow::Result<Store> {
+        let settings = self.settings()?;
+        Ok(Store::new(local_client(&self.endpoint), settings.tables, settings.shards))
+    }
+
+    pub(crate) fn tenants(&self) -> Tenants {
+        Tenants::new(local_client(&self.endpoint), &TableNames::with_prefix(&self.tables))
+    }
+}
+
+pub(crate) async fn store() -> anyhow::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    say(&format!("http://{}", listener.local_addr()?))?;
+    let database = Database::memory()?;
+    dynoxide::server::serve_with_shutdown(listener, database, end_of_input()).await.map_err(anyhow::Error::msg)
+}
+
+pub(crate) async fn receiver(ports: usize, hold: Option<usize>) -> anyhow::Result<()> {
+    let barrier = Arc::new(Barrier::new(hold.unwrap_or(1)));
+    let router = Router::new().fallback(async move |_: Bytes| {
+        barrier.wait().await;
+    });
+    let mut urls = Vec::new();
+    for _ in 0..ports {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        urls.push(format!("http://{}", listener.local_addr()?));
+        tokio::spawn(axum::serve(listener, router.clone()).into_future());
+    }
+    say(&urls.join(" "))?;
+    end_of_input().await;
+    Ok(())
+}
+
+pub(crate) async fn api(place: &Place) -> anyhow::Result<()> {
+    let router = api::router(&place.settings()?, place.store()?, place.tenants(), Clock::System);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    say(&format!("http://{}", listener.local_addr()?))?;
+    Ok(axum::serve(listener, router).with_graceful_shutdown(end_of_input()).await?)
+}
+
+pub(crate) async fn poller(place: &Place, jobs: u64) -> anyhow::Result<()> {
+    let store = place.store()?;
+    let poller = Poller::new(&place.settings()?, store.clone(), place.tenants(), Clock::System)?;
+    drained(store, async || {
+        let mut delivered = 0;
+        while delivered < jobs {
+            let summary = poller.tick(&Window::open()).await;
+            if summary.delivered == 0 {
+                bail!("{delivered} of {jobs} jobs are delivered, and then: {summary:?}");
+            }
+            delivered += summary.delivered;
+        }
+        Ok(delivered)
+    })
+    .await
+}
+
+pub(crate) async fn bare(place: &Place) -> anyhow::Result<()> {
+    let bare = bare::Loop::new(place)?;
+    let ids = bare::due_ids(&place.store()?).await?;
+    drained(place.store()?, async || bare.drain(ids).await).await
+}
+
+/// Runs a drain and says what it took.
+async fn drained(store: Store, work: impl AsyncFnOnce() -> anyhow::Result<u64>) -> anyhow::Result<()> {
+    let cpu_before = cpu_seconds()?;
+    let watch = Stopwatch::start();
+    let jobs = work().await?;
+    let seconds = watch.elapsed().as_secs_f64();
+    let cpu_seconds = cpu_seconds()? - cpu_before;
+    let drain = Drain { jobs, seconds, cpu_seconds, peak_kib: peak_kib("self")?, write_units: store.write_units() };
+    say(&serde_json::to_string(&drain)?)
+}
+
+/// Whoever started this process holds its standard input open, and ends it by ending.
+async fn end_of_input() {
+    drop(tokio::io::stdin().read(&mut [0]).await);
+}
