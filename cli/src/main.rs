@@ -4,6 +4,7 @@
 mod dev;
 mod embedded_dynamodb;
 mod secrets;
+mod tables;
 mod time_travel;
 mod tokens;
 mod webhooks;
@@ -40,6 +41,9 @@ enum Command {
     /// Headers of the Standard Webhooks specification.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// The tables of a store on this machine.
+    #[command(subcommand)]
+    Tables(tables::Command),
 }
 
 #[tokio::main]
@@ -62,6 +66,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Token(command) => tokens::run(command, &deployed(&settings).await).await,
         Command::Secret(command) => secrets::run(command, &deployed(&settings).await).await,
         Command::Webhooks(command) => webhooks::run(command, &deployed(&settings).await).await,
+        Command::Tables(command) => tables::run(&command, &settings).await,
     }
 }
 
