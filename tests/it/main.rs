@@ -11,6 +11,7 @@ mod dev_command;
 mod fanout;
 mod functions;
 mod invariants_work;
+mod lambda;
 mod monitoring;
 mod network;
 mod receivers;

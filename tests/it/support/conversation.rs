@@ -146,9 +146,7 @@ impl Conversation {
         let asked = format!("{} {}", request.method(), request.url().path());
         let response = self.shared.client.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await?;
-        let body = serde_json::from_str(&text).unwrap_or_default();
-        let answer = Answer { asked, status, headers, text, body };
+        let answer = Answer::heard(asked, status, headers, response.text().await?);
         if creates && status == 201 {
             let created = Created { token: self.token.clone(), job: answer.body.clone() };
             self.shared.created.lock().unwrap().push(created);
@@ -158,6 +156,12 @@ impl Conversation {
 }
 
 impl Answer {
+    /// An answer that came by another way than this client.
+    pub fn heard(asked: String, status: u16, headers: HeaderMap, text: String) -> Self {
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Self { asked, status, headers, text, body }
+    }
+
     /// `201` with the job, and where to find it.
     pub fn created(&self) -> Value {
         self.has_status(201);

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "a toolbox: a tool stays while no test happens to need it")]
 
 pub mod administration;
+pub mod api_gateway;
 pub mod app;
 pub mod builders;
 pub mod calendar_oracle;
@@ -11,6 +12,7 @@ pub mod chaos_proxy;
 pub mod cloudformation;
 pub mod conversation;
 pub mod dns_server;
+pub mod emulator;
 pub mod http_server;
 pub mod invariants;
 pub mod lambda;

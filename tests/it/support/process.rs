@@ -61,6 +61,10 @@ impl Process {
         until(&what, &self.printed, |printed| says(&printed.stdout) || says(&printed.stderr)).await;
     }
 
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     pub fn output(&self) -> String {
         format!("{:?}", *self.printed.borrow())
     }

@@ -186,7 +186,8 @@ fn spawn_java(jars: &Path, port: u16, output: &File) -> std::io::Result<Child> {
         .spawn()
 }
 
-fn free_port() -> u16 {
+/// One that nobody uses now; whoever takes it must be ready to find it taken.
+pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
