@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz build package bench clean
+.PHONY: help run test lint fuzz build package bench sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -46,6 +46,19 @@ bench: package ## measures speed, memory and size beside bare loops, and writes 
 	@scripts/install-test-needs
 	cargo build --release --locked --package benches --package scheduler --bin benches
 	@"$${CARGO_TARGET_DIR:-target}/release/benches"
+
+sam-local: ## the packaged stack in Docker: API Gateway's emulation on PORT, DynamoDB Local, the poller each minute
+	@scripts/sam-local --check
+	@scripts/install-test-needs
+	@$(MAKE) --no-print-directory package
+	cargo build --release --locked --package scheduler --bin scheduler
+	@exec env PORT=$(PORT) scripts/sam-local
+
+# The command is built as `make test` builds it: after that, nothing is left to compile.
+test-sam-local: package ## tests sam-local, in a Docker engine that it starts where none runs
+	@scripts/install-test-needs
+	cargo build --workspace --locked --bins --tests
+	@scripts/test-sam-local
 
 clean: ## removes what was built and fetched; keeps .scheduler/
 	cargo clean
