@@ -4,15 +4,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context as _, bail};
-use reqwest::StatusCode;
-use reqwest::header::CONTENT_TYPE;
+use anyhow::bail;
 use shared::clock::{Clock, Stopwatch};
 use shared::ids::TenantId;
 use shared::token::{Scope, TokenRecord};
 use tokio::task::JoinSet;
 
 use crate::bare::Puts;
+use crate::connection::Connection;
 use crate::jobs::{self, TENANT};
 use crate::process::Server;
 use crate::report::{Finding, Series, Target};
@@ -63,53 +62,64 @@ async fn on(store: &Server, runs: u32) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
 }
 
 async fn post(api: &str) -> anyhow::Result<f64> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
-    let url = format!("{api}/scheduled-jobs");
+    let address = api.trim_start_matches("http://").to_owned();
     let body = jobs::body("http://127.0.0.1:9");
-    let request = http.post(url).bearer_auth(TOKEN).header(CONTENT_TYPE, "application/json").body(body).build()?;
-    rate(move || {
-        let (http, request) = (http.clone(), request.try_clone());
-        async move {
-            let answer = http.execute(request.context("a body that is no stream can be sent again")?).await?;
-            let status = answer.status();
-            let text = answer.text().await?;
-            if status != StatusCode::CREATED {
-                bail!("the API answered {status}: {text}");
-            }
-            Ok(())
+    let request = format!(
+        "POST /scheduled-jobs HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    rate(|left| post_all(address.clone(), request.clone(), left)).await
+}
+
+async fn post_all(address: String, request: String, left: Left) -> anyhow::Result<()> {
+    let mut connection = Connection::open(&address).await?;
+    while left.take() {
+        let status = connection.ask(request.as_bytes()).await?;
+        if status != "201" {
+            bail!("the API answered {status}");
         }
-    })
-    .await
+    }
+    Ok(())
 }
 
 async fn put(place: &Place) -> anyhow::Result<f64> {
-    let puts = Arc::new(Puts::like_those_in(place).await?);
-    rate(move || {
-        let puts = puts.clone();
-        async move { puts.put().await }
-    })
-    .await
+    let puts = Puts::like_those_in(place).await?;
+    rate(|left| put_all(puts.clone(), left)).await
 }
 
-/// Requests a second, with so many at a time.
-async fn rate<F>(request: impl Fn() -> F + Send + Sync + 'static) -> anyhow::Result<f64>
+async fn put_all(puts: Puts, left: Left) -> anyhow::Result<()> {
+    while left.take() {
+        puts.put().await?;
+    }
+    Ok(())
+}
+
+/// The requests that nobody has taken yet.
+#[derive(Clone, Debug, Default)]
+struct Left {
+    taken: Arc<AtomicUsize>,
+}
+
+impl Left {
+    fn take(&self) -> bool {
+        self.taken.fetch_add(1, Ordering::Relaxed) < REQUESTS
+    }
+}
+
+/// Requests a second, with so many clients at a time.
+async fn rate<F>(client: impl Fn(Left) -> F) -> anyhow::Result<f64>
 where
-    F: Future<Output = anyhow::Result<()>> + Send,
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
-    let (taken, request) = (Arc::new(AtomicUsize::new(0)), Arc::new(request));
+    let left = Left::default();
     let watch = Stopwatch::start();
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
-        let (taken, request) = (taken.clone(), request.clone());
-        clients.spawn(async move {
-            while taken.fetch_add(1, Ordering::Relaxed) < REQUESTS {
-                request().await?;
-            }
-            anyhow::Ok(())
-        });
+        clients.spawn(client(left.clone()));
     }
-    while let Some(client) = clients.join_next().await {
-        client??;
+    while let Some(done) = clients.join_next().await {
+        done??;
     }
     Ok(f64::from(u32::try_from(REQUESTS)?) / watch.elapsed().as_secs_f64())
 }

@@ -85,7 +85,7 @@ async fn in_flight(poller: &Path, store: &Server) -> anyhow::Result<Finding> {
         let place = Place::new(&store.ready, &format!("flight{run}-"));
         jobs::seed(&place, &receiver.ready, usize::try_from(JOBS_IN_FLIGHT)?).await?;
         let emulator = Emulator::start(poller, &place).await?;
-        let summary = emulator.invoke(&tick()).await?;
+        let summary = emulator.invoke(&all_shards(&place)?).await?;
         if summary.get("delivered").and_then(Value::as_u64) != Some(JOBS_IN_FLIGHT) {
             bail!("the poller answered {summary}");
         }
@@ -171,9 +171,15 @@ fn emulator() -> anyhow::Result<PathBuf> {
     bail!(missing())
 }
 
-/// What EventBridge Scheduler sends.
+/// What the schedule may send in short.
 fn tick() -> Value {
     json!({})
+}
+
+/// What a coordinator sends: it is never shared out again, so that one process has everything in flight.
+fn all_shards(place: &Place) -> anyhow::Result<Value> {
+    let shards: Vec<u32> = (0..place.settings()?.shards).collect();
+    Ok(poller::Event::for_shards(&shards))
 }
 
 /// What API Gateway sends, payload format 2.0.
