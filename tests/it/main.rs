@@ -20,6 +20,7 @@ mod state_diagram;
 mod store;
 pub mod support;
 mod support_works;
+mod tables_command;
 mod targets;
 mod template;
 mod template_settings;

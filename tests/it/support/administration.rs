@@ -1,8 +1,20 @@
-//! Tokens and signing secrets, made and ended with the program's own commands on the store of a running app.
-//! It never writes to the tables itself. Neighbour: `app` runs the commands.
+//! Tokens and signing secrets, made and ended with the program's own commands on the store of a running app; and those
+//! commands with no app around them. It never writes to the tables itself. Neighbour: `app` runs the commands.
 
-use super::app::App;
-use super::process::Exit;
+use std::ffi::OsString;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::app::{App, built_program};
+use super::process::{Exit, Process};
+
+/// Runs the program's command, such as `["token", "list"]`, with this environment and no other, and returns how it ended.
+pub async fn scheduler(arguments: &[&str], environment: &[(String, OsString)]) -> Exit {
+    let mut command = Command::new(built_program());
+    command.args(arguments).env_clear().envs(environment.iter().cloned()).stdin(Stdio::null());
+    Process::spawn(command).exit().await
+}
 
 impl App {
     /// A new token of `scheduler token create`; scopes such as `["read", "write"]`.

@@ -13,7 +13,7 @@ use shared::clock::Clock;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::app::built_program;
+use super::administration::scheduler;
 use super::conversation::Created;
 use super::invariants::Evidence;
 use super::process::Process;
@@ -68,9 +68,9 @@ impl Deployment {
             ("USAGE_TABLE", table("usage")),
         ];
         let environment: Vec<_> = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        scheduler(&environment, &["tables", "create"]).await;
-        let scopes = ["--scope", "read", "--scope", "write"];
-        let token = scheduler(&environment, &[&["token", "create", "--tenant", "dev"][..], &scopes].concat()).await;
+        scheduler(&["tables", "create"], &environment).await.succeeded();
+        let arguments = ["token", "create", "--tenant", "dev", "--scope", "read", "--scope", "write"];
+        let token = scheduler(&arguments, &environment).await.succeeded().stdout.clone();
         Self { token, store, environment }
     }
 
@@ -188,15 +188,6 @@ impl Function {
     pub fn starts(&self) -> usize {
         self.output().matches("(rapid) Starting runtime").count()
     }
-}
-
-/// Runs the `scheduler` command to its end and returns what it printed.
-async fn scheduler(environment: &[(String, OsString)], arguments: &[&str]) -> String {
-    let mut command = Command::new(built_program());
-    command.args(arguments).env_clear().envs(environment.iter().cloned()).stdin(Stdio::null());
-    let exit = Process::spawn(command).exit().await;
-    assert_eq!(exit.code, Some(0), "scheduler {arguments:?}: {exit:?}");
-    exit.stdout
 }
 
 /// The emulator that aws-sam-cli brings along, or `LAMBDA_EMULATOR`.

@@ -1,0 +1,40 @@
+//! `scheduler tables create`: makes what is missing in a store on this machine, and nothing anywhere else.
+//! It never looks at the shape of a table; `template_tables` does. Neighbour: `support::administration` runs the command.
+
+use crate::on_both_stores;
+use crate::support::administration::scheduler;
+use crate::support::process::Exit;
+use crate::support::stores::Store;
+
+async fn create_tables(environment: &[(&str, &str)]) -> Exit {
+    let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+    scheduler(&["tables", "create"], &environment).await
+}
+
+on_both_stores! {
+    async fn what_is_missing_is_made_and_what_is_there_stays(store: Store) {
+        let names = ["jobs", "tenants", "usage"].map(|table| format!("{}{table}", store.table_prefix()));
+        let [jobs, tenants, usage] = &names;
+        let environment = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", store.endpoint()),
+            ("JOBS_TABLE", jobs.as_str()),
+            ("TENANTS_TABLE", tenants),
+            ("USAGE_TABLE", usage),
+        ];
+        for _ in 0..2 {
+            let exit = create_tables(&environment).await;
+            assert_eq!(exit.succeeded().stdout.lines().collect::<Vec<_>>(), names);
+        }
+        let known = store.client().list_tables().send().await.unwrap().table_names.unwrap();
+        assert!(names.iter().all(|name| known.contains(name)), "{known:?}");
+    }
+}
+
+#[tokio::test]
+async fn on_aws_and_on_other_machines_no_table_is_made() {
+    let endpoint = |url| ("AWS_ENDPOINT_URL_DYNAMODB", url);
+    let on_aws = endpoint("https://dynamodb.eu-south-1.amazonaws.com");
+    for environment in [vec![], vec![on_aws], vec![endpoint("http://192.0.2.1:8000")], vec![endpoint("localhost")]] {
+        create_tables(&environment).await.failed_saying("the stack makes the tables");
+    }
+}
