@@ -5,6 +5,7 @@
 
 mod calendar_oracle;
 mod callback_headers;
+mod certificates;
 mod contract;
 mod crash;
 mod dev_command;
