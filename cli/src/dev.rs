@@ -29,6 +29,7 @@ use crate::time_travel::{self, TimeTravel};
 use crate::{read_instant, read_interval, read_nonempty, say};
 
 const TENANT: &str = "dev";
+const DEFAULT_TOKEN: &str = "dev";
 /// Ticks that may overlap, as invocations do on AWS.
 const TICKS_AT_ONCE: usize = 4;
 /// How long what is in flight may take to finish when the program is told to stop.
@@ -59,7 +60,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "INSTANT", value_parser = read_instant)]
     now: Option<Timestamp>,
     /// The API token of the tenant `dev`.
-    #[arg(long, default_value = "dev", value_parser = read_nonempty)]
+    #[arg(long, default_value = DEFAULT_TOKEN, value_parser = read_nonempty)]
     token: String,
     /// Sign the callbacks of the tenant `dev` with this.
     #[arg(long, value_name = "TEXT", value_parser = read_nonempty)]
@@ -88,6 +89,8 @@ async fn prepare(options: &Options, mut settings: Settings) -> anyhow::Result<Pr
         let loopback = Guard::parse_networks("127.0.0.0/8,::1/128").map_err(anyhow::Error::msg)?;
         settings.allowed_networks = Some(loopback);
     }
+    // One tenant on one machine: nobody to protect from it.
+    settings.creations_per_minute = settings.creations_per_minute.or(Some(0));
     let listener = listen(options.port).await?;
     let clock = options.now.map_or(Clock::System, Clock::virtual_at);
     let (endpoint, embedded) = match &options.dynamodb_endpoint {
@@ -234,7 +237,11 @@ fn announce(text: &str) {
 }
 
 fn welcome(url: &str, options: &Options) -> String {
-    let token = &options.token;
+    // One that was given is its user's secret, and standard output may be kept.
+    let (is, token) = match options.token.as_str() {
+        DEFAULT_TOKEN => (DEFAULT_TOKEN, DEFAULT_TOKEN),
+        _ => ("the one you gave", "$TOKEN"),
+    };
     let clock = match options.now {
         Some(_) => {
             format!("\nThe clock stands still; move it with\n  curl -X PUT {url}/dev/clock -d '{{\"nowUtc\": \"…\"}}'")
@@ -242,8 +249,8 @@ fn welcome(url: &str, options: &Options) -> String {
         None => String::new(),
     };
     format!(
-        "\nThe token is {token}. To have http://127.0.0.1:9000/hook called in five seconds, at the next poll after that:\n  \
-         curl {url}/scheduled-jobs -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\\n    \
+        "\nThe token is {is}. To have http://127.0.0.1:9000/hook called in five seconds, at the next poll after that:\n  \
+         curl {url}/scheduled-jobs -H \"Authorization: Bearer {token}\" -H 'Content-Type: application/json' \\\n    \
          -d '{{\"callbackUrl\": \"http://127.0.0.1:9000/hook\", \"delaySeconds\": 5}}'{clock}"
     )
 }

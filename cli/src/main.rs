@@ -18,7 +18,8 @@ use shared::clock::{Timestamp, parse_instant};
 use shared::config::Settings;
 use shared::ids::TenantId;
 use shared::store::tenants::Tenants;
-use shared::store::{StoreError, client, local_client};
+use shared::store::usage::Usage;
+use shared::store::{Client, StoreError, client, local_client};
 use shared::telemetry;
 
 #[derive(Debug, Parser)]
@@ -63,9 +64,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = Settings::read(variable)?;
     match arguments.command {
         Command::Dev(options) => Box::pin(dev::run(options, settings)).await,
-        Command::Token(command) => tokens::run(command, &deployed(&settings).await).await,
-        Command::Secret(command) => secrets::run(command, &deployed(&settings).await).await,
-        Command::Webhooks(command) => webhooks::run(command, &deployed(&settings).await).await,
+        Command::Token(command) => {
+            let client = deployed().await;
+            let usage = Usage::new(client.clone(), &settings.tables);
+            tokens::run(command, &Tenants::new(client, &settings.tables), &usage).await
+        }
+        Command::Secret(command) => secrets::run(command, &Tenants::new(deployed().await, &settings.tables)).await,
+        Command::Webhooks(command) => webhooks::run(command, &Tenants::new(deployed().await, &settings.tables)).await,
         Command::Tables(command) => tables::run(&command, &settings).await,
     }
 }
@@ -75,14 +80,13 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The tenants table that the environment points at: a store on this machine, which takes any credentials, or AWS.
-async fn deployed(settings: &Settings) -> Tenants {
+/// The store that the environment points at: one on this machine, which takes any credentials, or AWS.
+async fn deployed() -> Client {
     let endpoint = variable("AWS_ENDPOINT_URL_DYNAMODB").filter(|url| is_on_this_machine(url));
-    let client = match endpoint {
+    match endpoint {
         Some(endpoint) if variable("AWS_ACCESS_KEY_ID").is_none() => local_client(&endpoint),
         _ => client(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await),
-    };
-    Tenants::new(client, &settings.tables)
+    }
 }
 
 fn is_on_this_machine(url: &str) -> bool {

@@ -3,9 +3,10 @@
 
 use anyhow::bail;
 use clap::Subcommand;
-use shared::clock::{Clock, Timestamp};
+use shared::clock::{Clock, Timestamp, format_instant};
 use shared::ids::TenantId;
 use shared::store::tenants::Tenants;
+use shared::store::usage::Usage;
 use shared::token::{self, Scope, TokenRecord};
 
 use crate::{read_instant, read_tenant, say};
@@ -23,7 +24,7 @@ pub(crate) enum Command {
         #[arg(long, value_parser = read_instant)]
         expires: Option<Timestamp>,
     },
-    /// List tokens by their public prefix.
+    /// List tokens by their public prefix, with their last use: within about ten seconds, forgotten after 90 days.
     List {
         #[arg(long, value_parser = read_tenant)]
         tenant: Option<TenantId>,
@@ -32,7 +33,7 @@ pub(crate) enum Command {
     Revoke { prefix: String },
 }
 
-pub(crate) async fn run(command: Command, tenants: &Tenants) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Command, tenants: &Tenants, usage: &Usage) -> anyhow::Result<()> {
     let now = Clock::System.now();
     match command {
         Command::Create { tenant, scopes, expires } => {
@@ -45,9 +46,10 @@ pub(crate) async fn run(command: Command, tenants: &Tenants) -> anyhow::Result<(
             eprintln!("It is not shown again; its prefix is {}", token::prefix(&token));
         }
         Command::List { tenant } => {
-            say(&row("PREFIX", "TENANT", "SCOPES", "CREATED", "EXPIRES", "REVOKED"))?;
+            say(&row(["PREFIX", "TENANT", "SCOPES", "CREATED", "LAST USED", "EXPIRES", "REVOKED"]))?;
             for record in tenants.list_tokens(tenant.as_ref()).await? {
-                say(&row_of(&record))?;
+                let last_use = usage.last_use(&record.prefix).await?;
+                say(&row_of(&record, last_use))?;
             }
         }
         Command::Revoke { prefix } => {
@@ -62,20 +64,21 @@ pub(crate) async fn run(command: Command, tenants: &Tenants) -> anyhow::Result<(
     Ok(())
 }
 
-fn row_of(record: &TokenRecord) -> String {
+fn row_of(record: &TokenRecord, last_use: Option<Timestamp>) -> String {
     let scopes: Vec<&str> = record.scopes.iter().copied().map(name_of).collect();
-    row(
+    row([
         &record.prefix,
         record.tenant.as_str(),
         &scopes.join(","),
         &record.created_at_utc,
+        last_use.map(format_instant).as_deref().unwrap_or("-"),
         record.expires_at_utc.as_deref().unwrap_or("-"),
         record.revoked_at_utc.as_deref().unwrap_or("-"),
-    )
+    ])
 }
 
-fn row(prefix: &str, tenant: &str, scopes: &str, created: &str, expires: &str, revoked: &str) -> String {
-    format!("{prefix:<14}{tenant:<20} {scopes:<12}{created:<26}{expires:<26}{revoked}")
+fn row([prefix, tenant, scopes, created, used, expires, revoked]: [&str; 7]) -> String {
+    format!("{prefix:<14}{tenant:<20} {scopes:<12}{created:<26}{used:<26}{expires:<26}{revoked}")
 }
 
 fn name_of(scope: Scope) -> &'static str {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::egress::Guard;
+use crate::request::{LARGEST_PAYLOAD, Rules};
 use crate::store::TableNames;
 
 /// What both functions are told by their environment.
@@ -20,6 +21,10 @@ pub struct Settings {
     pub allowed_networks: Option<Vec<IpNet>>,
     /// Name servers to ask instead of those that the machine is set up with.
     pub dns_servers: Vec<SocketAddr>,
+    /// Jobs that a tenant may create in a minute; 0 is no limit. `None` when not set at all.
+    pub creations_per_minute: Option<u32>,
+    /// The largest payload of a job, in bytes of JSON.
+    pub largest_payload: usize,
     /// Deliveries at a time.
     pub concurrency: usize,
     /// Deliveries at a time to one `host:port`.
@@ -42,6 +47,8 @@ const SET_BY_LAMBDA: [&str; 5] = [
 ];
 /// What has a default on one machine, and none in a deployment, where the wrong table would go unnoticed.
 const SET_BY_THE_STACK: [&str; 3] = ["JOBS_TABLE", "TENANTS_TABLE", "USAGE_TABLE"];
+#[expect(clippy::cast_possible_truncation, reason = "262,144")]
+const LARGEST_PAYLOAD_BYTES: u32 = LARGEST_PAYLOAD as u32;
 
 /// A setting that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +66,8 @@ impl Default for Settings {
             header_prefix: "Contit-".to_owned(),
             allowed_networks: None,
             dns_servers: Vec::new(),
+            creations_per_minute: None,
+            largest_payload: LARGEST_PAYLOAD,
             concurrency: 256,
             concurrency_per_host: 32,
             fan_out_threshold: 5_000,
@@ -108,6 +117,12 @@ impl Settings {
                 None => Vec::new(),
                 Some(text) => dns_servers(&text)?,
             },
+            creations_per_minute: match variable("CREATIONS_PER_MINUTE") {
+                None => None,
+                Some(_) => Some(number("CREATIONS_PER_MINUTE", 0, 0..=10_000_000)?),
+            },
+            largest_payload: number("LARGEST_PAYLOAD_BYTES", LARGEST_PAYLOAD_BYTES, 2..=LARGEST_PAYLOAD_BYTES)?
+                as usize,
             concurrency: number("POLLER_CONCURRENCY", 256, 1..=4096)? as usize,
             concurrency_per_host: number("POLLER_CONCURRENCY_PER_HOST", 32, 1..=4096)? as usize,
             fan_out_threshold: number("FANOUT_THRESHOLD", default.fan_out_threshold, 1..=50_000)?,
@@ -140,6 +155,13 @@ impl Settings {
     #[must_use]
     pub fn guard(&self) -> Guard {
         Guard::new(self.allowed_networks.clone().unwrap_or_default())
+    }
+
+    /// What a create request is held against in this deployment.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let (header_prefix, largest_payload) = (self.header_prefix.clone(), self.largest_payload);
+        Rules { header_prefix, guard: self.guard(), largest_payload }
     }
 }
 
@@ -194,6 +216,7 @@ mod tests {
         assert_eq!((settings.shards, settings.concurrency, settings.concurrency_per_host), (16, 256, 32));
         assert_eq!(settings.header_prefix, "Contit-");
         assert_eq!(settings.allowed_networks, None);
+        assert_eq!((settings.creations_per_minute, settings.largest_payload), (None, 262_144));
         assert_eq!((settings.fan_out_threshold, settings.fan_out_max, settings.metrics_service), (5_000, 8, None));
     }
 
@@ -218,6 +241,11 @@ mod tests {
     }
 
     #[test]
+    fn no_limit_is_zero_and_differs_from_a_limit_not_set() {
+        assert_eq!(read(&[("CREATIONS_PER_MINUTE", "0")]).unwrap().creations_per_minute, Some(0));
+    }
+
+    #[test]
     fn a_bad_setting_is_named() {
         for (name, value) in [
             ("SHARD_COUNT", "0"),
@@ -228,6 +256,10 @@ mod tests {
             ("HEADER_PREFIX", "Bad Prefix"),
             ("ALLOWED_CALLBACK_NETWORKS", "10.0.0.0/33"),
             ("DNS_SERVERS", "10.0.0.2,resolver.internal"),
+            ("CREATIONS_PER_MINUTE", ""),
+            ("CREATIONS_PER_MINUTE", "none"),
+            ("LARGEST_PAYLOAD_BYTES", "1"),
+            ("LARGEST_PAYLOAD_BYTES", "262145"),
             ("POLLER_CONCURRENCY", "-1"),
             ("POLLER_CONCURRENCY_PER_HOST", ""),
             ("FANOUT_THRESHOLD", "0"),

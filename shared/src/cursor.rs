@@ -48,6 +48,8 @@ fn fingerprint(query: &ListQuery) -> [u8; FINGERPRINT] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::ids::TenantId;
     use crate::job::Status;
@@ -90,5 +92,33 @@ mod tests {
         let mut bytes = fingerprint(&query("a")).to_vec();
         bytes.extend_from_slice("~#6ba7b810-9dad-11d1-80b4-00c04fd430c8".as_bytes());
         assert_eq!(decode(&query("a"), &URL_SAFE_NO_PAD.encode(bytes)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_or_lead_anywhere_but_to_a_well_formed_position(bytes in prop::collection::vec(any::<u8>(), 0..90)) {
+            let mut ours = fingerprint(&query("a")).to_vec();
+            ours.extend_from_slice(&bytes);
+            for bytes in [bytes, ours] {
+                prop_assert_eq!(decode(&query("a"), &URL_SAFE_NO_PAD.encode(bytes)), None);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,120}") {
+            drop(decode(&query("a"), &text));
+        }
+
+        #[test]
+        fn a_changed_cursor_leads_nowhere_or_to_another_place_of_the_same_list(
+            at in 0_usize..8 + 24 + 1 + 36, flipped in 1_u8..,
+        ) {
+            let mut bytes = URL_SAFE_NO_PAD.decode(encode(&query("a"), &position())).unwrap();
+            bytes[at] ^= flipped;
+            if let Some(Position(text)) = decode(&query("a"), &URL_SAFE_NO_PAD.encode(bytes)) {
+                prop_assert!(at >= FINGERPRINT);
+                prop_assert_eq!(text.len(), position().0.len());
+            }
+        }
     }
 }

@@ -18,7 +18,8 @@ use crate::job::{Callback, JobSpec};
 use crate::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
 
 const LONGEST_URL: usize = 2_048;
-const LARGEST_PAYLOAD: usize = 256 << 10;
+/// The contract's bound; a deployment may set a lower one.
+pub const LARGEST_PAYLOAD: usize = 256 << 10;
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::Europe::Rome;
 
@@ -72,6 +73,16 @@ pub enum Rejection {
 pub struct Rules {
     pub header_prefix: String,
     pub guard: Guard,
+    /// In bytes of JSON; at most [`LARGEST_PAYLOAD`].
+    pub largest_payload: usize,
+}
+
+impl Rules {
+    /// The strictest guard and the contract's own bounds, with this prefix of the callback headers.
+    #[must_use]
+    pub fn with_prefix(header_prefix: &str) -> Self {
+        Self { header_prefix: header_prefix.to_owned(), guard: Guard::default(), largest_payload: LARGEST_PAYLOAD }
+    }
 }
 
 /// Reads a create request. A field that is `null` counts as absent, but for `payload`, where it is the JSON value:
@@ -92,7 +103,7 @@ pub fn parse(body: &[u8], now: Timestamp, rules: &Rules) -> Result<NewJob, Rejec
             url: read_url(&mut fields, &rules.guard),
             method: read_method(&mut fields),
             headers: headers::read(&mut fields, &rules.header_prefix),
-            payload: read_payload(&mut fields),
+            payload: read_payload(&mut fields, rules.largest_payload.min(LARGEST_PAYLOAD)),
             timeout: Duration::from_secs(fields.integer("timeoutSeconds", 1..=60).unwrap_or(30).into()),
         },
         max_retries: fields.integer("maxRetries", 1..=100).unwrap_or(5),
@@ -222,10 +233,10 @@ fn read_method(fields: &mut Fields<'_>) -> String {
     method.map_or_else(|| "POST".to_owned(), |text| text.to_ascii_uppercase())
 }
 
-fn read_payload(fields: &mut Fields<'_>) -> Option<String> {
+fn read_payload(fields: &mut Fields<'_>, largest: usize) -> Option<String> {
     let payload = fields.raw("payload").map(RawValue::get)?;
-    if payload.len() > LARGEST_PAYLOAD {
-        fields.refuse("payload", format!("must be at most {LARGEST_PAYLOAD} bytes of JSON"));
+    if payload.len() > largest {
+        fields.refuse("payload", format!("must be at most {largest} bytes of JSON"));
     }
     Some(payload.to_owned())
 }

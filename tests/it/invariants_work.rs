@@ -7,7 +7,6 @@ use bytes::Bytes;
 use chrono::{NaiveTime, TimeDelta};
 use serde_json::{Value, json};
 use shared::clock::parse_instant;
-use shared::egress::Guard;
 use shared::ids::{JobId, TenantId};
 use shared::job::Job;
 use shared::lifecycle::Delivery;
@@ -193,7 +192,7 @@ on_both_stores! {
         let jobs = store::Store::new(place.client(), names.clone(), 16);
         let now = parse_instant("2026-03-28T12:00:00Z").unwrap();
         let request = a_job().to("http://example.com/").daily_at(["02:30", "13:00"]).on_days([6, 0]).key("key");
-        let rules = Rules { header_prefix: "Contit-".to_owned(), guard: Guard::default() };
+        let rules = Rules::with_prefix("Contit-");
         let new = parse(Value::from(request.at("2026-03-28T12:00:00Z")).to_string().as_bytes(), now, &rules).unwrap();
         let tenant = TenantId::parse("a").unwrap();
         let job = Job::new(JobId::random(), tenant, new, None, now);

@@ -3,7 +3,6 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::clock::{Timestamp, parse_instant};
-use shared::egress::Guard;
 use shared::ids::{JobId, SeriesId, TenantId};
 use shared::job::{Job, Status};
 use shared::lifecycle::{Claim, Delivery, Lost, Settlement};
@@ -39,7 +38,7 @@ pub(crate) async fn jobs(store: &Store, endpoint: &str) -> Jobs {
 }
 
 fn job(body: &str) -> Job {
-    let rules = Rules { header_prefix: "Contit-".to_owned(), guard: Guard::default() };
+    let rules = Rules::with_prefix("Contit-");
     let new = request::parse(body.as_bytes(), noon(), &rules).unwrap();
     Job::new(JobId::random(), tenant(), new, None, noon())
 }

@@ -241,7 +241,7 @@ fn stand_in() -> AppBuilder {
 
 #[tokio::test]
 async fn the_program_is_started_with_its_flags_and_ended_in_either_way() {
-    let builder = stand_in().now("2026-01-01T00:00:00Z").signing_secret("s").env("SECRET", "x");
+    let builder = stand_in().now("2026-01-01T00:00:00Z").token("dev").signing_secret("s").env("SECRET", "x");
     let mut app = builder.poll_interval(Duration::from_millis(1500)).start().await;
     assert_eq!(app.url("/x"), "http://127.0.0.1:2/x");
     app.wait_for_output("secret x, profile none").await;
@@ -253,6 +253,22 @@ async fn the_program_is_started_with_its_flags_and_ended_in_either_way() {
     app.restart().await;
     let exit = app.terminate().await;
     assert_eq!((exit.code, exit.stdout.lines().last()), (Some(7), Some("bye")));
+}
+
+#[tokio::test]
+async fn a_program_that_prints_what_it_was_told_in_confidence_fails_its_test() {
+    let caught = |app: App| std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || drop(app)));
+    let discreet = stand_in().token("dev").start().await;
+    caught(discreet).unwrap();
+
+    let app = stand_in().token("dev").env("SECRET", "the-value-of-a-header").start().await;
+    let api = Receiver::start().await;
+    app.move_to(&api.url(""));
+    app.post_job(a_job().header("X-Secret", "the-value-of-a-header")).await.has_status(200);
+    assert!(caught(app).is_err());
+
+    let telling_its_arguments = stand_in().signing_secret("the-secret-of-the-tenant").start().await;
+    assert!(caught(telling_its_arguments).is_err());
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use shared::store::tenants::Tenants;
 use shared::token::{self, Scope, TokenRecord};
 
 use crate::App;
+use crate::meter::Meter;
 use crate::problem::Problem;
 
 /// How long a record is remembered: half of the minute in which a revocation must take effect.
@@ -42,7 +43,7 @@ impl Gate {
         Self { tenants, records: Remembered::lasting(REMEMBERED, clock.clone()), clock }
     }
 
-    async fn admit(&self, headers: &HeaderMap, scope: Scope) -> Result<TenantId, Problem> {
+    async fn admit(&self, headers: &HeaderMap, scope: Scope, meter: &Meter) -> Result<TenantId, Problem> {
         let token =
             presented(headers).filter(|token| token.len() <= LONGEST_TOKEN).ok_or_else(Problem::unauthorized)?;
         let record = self.record(token::prefix(token)).await.map_err(Problem::unavailable)?;
@@ -55,6 +56,7 @@ impl Gate {
             };
             return Err(Problem::new(StatusCode::FORBIDDEN, format!("This needs a token with the scope {name}.")));
         }
+        meter.token_used(&record.prefix);
         Ok(record.tenant.clone())
     }
 
@@ -78,7 +80,7 @@ impl FromRequestParts<Arc<App>> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        app.gate.admit(&parts.headers, Scope::Read).await.map(Self)
+        app.gate.admit(&parts.headers, Scope::Read, &app.meter).await.map(Self)
     }
 }
 
@@ -86,7 +88,7 @@ impl FromRequestParts<Arc<App>> for Writer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        app.gate.admit(&parts.headers, Scope::Write).await.map(Self)
+        app.gate.admit(&parts.headers, Scope::Write, &app.meter).await.map(Self)
     }
 }
 

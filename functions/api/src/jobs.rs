@@ -48,6 +48,7 @@ pub(crate) struct JobPage<'a> {
         (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32))),
         (status = 500, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ), security(("bearer" = []), ("apiKey" = [])))]
@@ -57,6 +58,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    let leave = app.meter.leave_to_create(&tenant)?;
     if !is_json(&headers) {
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json."));
     }
@@ -76,9 +78,10 @@ pub(crate) async fn create(
             };
         }
     };
-    let job = Job::new(id, tenant, new, hash, now);
-    match app.store.create(&job, now).await? {
+    let job = Job::new(id, tenant.clone(), new, hash, now);
+    match app.meter.tell_beside(app.store.create(&job, now)).await? {
         Created::New => {
+            leave.used();
             let location = format!("/scheduled-jobs/{}", job.id);
             Ok((StatusCode::CREATED, [(LOCATION, location)], Json(JobBody::new(&job))).into_response())
         }
@@ -115,7 +118,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let query = read_list_query(tenant, &query.unwrap_or_default()).map_err(Problem::wrong_fields)?;
-    let page = app.store.list(&query, app.clock.now()).await?;
+    let page = app.meter.tell_beside(app.store.list(&query, app.clock.now())).await?;
     let body = JobPage {
         items: page.jobs.iter().map(JobBody::new).collect(),
         next_cursor: page.next.map(|position| cursor::encode(&query, &position)),
@@ -138,7 +141,9 @@ pub(crate) async fn detail(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let job = app.store.get(&tenant, read_id(id)?, app.clock.now()).await?.ok_or_else(Problem::not_found)?;
+    let id = read_id(id)?;
+    let job = app.meter.tell_beside(app.store.get(&tenant, id, app.clock.now())).await?;
+    let job = job.ok_or_else(Problem::not_found)?;
     Ok(Json(JobBody::detailed(&job)).into_response())
 }
 
@@ -158,7 +163,8 @@ pub(crate) async fn cancel(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    match app.store.cancel(&tenant, read_id(id)?, app.clock.now()).await? {
+    let id = read_id(id)?;
+    match app.meter.tell_beside(app.store.cancel(&tenant, id, app.clock.now())).await? {
         Cancelled::Cancelled(job) => Ok(Json(JobBody::new(&job)).into_response()),
         Cancelled::NotFound => Err(Problem::not_found()),
         Cancelled::NotPending(status) => Err(Problem::not_pending(status)),

@@ -1,8 +1,11 @@
 //! The HTTP API as one axum router: the same for Lambda and for `scheduler dev`.
-//! It never fires a job; the poller does. Neighbours: `jobs` the endpoints, `auth` who may, `problem` what went wrong.
+//! It never fires a job; the poller does. Neighbours: `jobs` the endpoints, `auth` who may,
+//! `meter` what was used, `problem` what went wrong.
 
 mod auth;
 mod jobs;
+mod limits;
+mod meter;
 mod openapi;
 mod problem;
 
@@ -22,10 +25,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use auth::Gate;
+use meter::Meter;
 use problem::{Problem, Unfinished};
 
 /// The largest body that is read: the largest payload, and room for the other fields.
 pub(crate) const LARGEST_BODY: usize = 512 << 10;
+
+/// What a tenant may create in a minute unless the deployment says otherwise: a hundred a second.
+const CREATIONS_PER_MINUTE: u32 = 6_000;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -34,12 +41,19 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) rules: Rules,
     pub(crate) gate: Gate,
+    pub(crate) meter: Meter,
 }
 
 /// The whole API.
 pub fn router(settings: &Settings, store: Store, tenants: Tenants, clock: Clock) -> Router {
-    let rules = Rules { header_prefix: settings.header_prefix.clone(), guard: settings.guard() };
-    let app = Arc::new(App { store, rules, gate: Gate::new(tenants, clock.clone()), clock });
+    let per_minute = settings.creations_per_minute.unwrap_or(CREATIONS_PER_MINUTE);
+    let app = Arc::new(App {
+        meter: Meter::new(store.usage(), per_minute, clock.clone()),
+        gate: Gate::new(tenants, clock.clone()),
+        rules: settings.rules(),
+        store,
+        clock,
+    });
     let (router, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(jobs::create, jobs::list))
         .routes(routes!(jobs::detail, jobs::cancel))

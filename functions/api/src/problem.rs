@@ -2,6 +2,7 @@
 //! It never tells a stack, a table or another tenant's data. Neighbours: every handler returns a [`Problem`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -32,6 +33,9 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     job_status: Option<Status>,
+    /// For the header of the same name.
+    #[serde(skip)]
+    retry_after_seconds: Option<u64>,
     /// For the log alone.
     #[serde(skip)]
     cause: Option<Arc<StoreError>>,
@@ -56,6 +60,7 @@ impl Problem {
             instance: None,
             errors: Vec::new(),
             job_status: None,
+            retry_after_seconds: None,
             cause: None,
         }
     }
@@ -80,10 +85,17 @@ impl Problem {
         Self { job_status: Some(status), ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
+    /// The tenant has created as many jobs as it may for now.
+    pub(crate) fn too_many_creations(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let detail = format!("Too many jobs were created within a minute. Try again in {seconds} seconds.");
+        Self { retry_after_seconds: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
     /// The store failed, whatever the reason: nobody can be let in.
     pub(crate) fn unavailable(cause: Arc<StoreError>) -> Self {
         let detail = "The store does not answer. Try again in a few seconds.";
-        Self { cause: Some(cause), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self { cause: Some(cause), retry_after_seconds: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 }
 
@@ -108,8 +120,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         // The request id is known to the middleware only; it finishes the document there.
         response.extensions_mut().insert(Unfinished(self));

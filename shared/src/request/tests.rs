@@ -10,7 +10,7 @@ fn now() -> Timestamp {
 }
 
 fn read(body: &str) -> Result<NewJob, Rejection> {
-    parse(body.as_bytes(), now(), &Rules { header_prefix: "Acme-".to_owned(), guard: Guard::default() })
+    parse(body.as_bytes(), now(), &Rules::with_prefix("Acme-"))
 }
 
 /// The pointers of a body's errors; the callback URL is given.
@@ -230,7 +230,7 @@ fn what_is_no_object_is_malformed() {
     for body in ["", " ", "[]", "5", "null", "\"x\"", "{", "{\"a\":}", "{} x", "{\"a\" 1}", "\u{feff}{}"] {
         assert!(matches!(read(body), Err(Rejection::Malformed(_))), "{body}");
     }
-    let rules = Rules { header_prefix: "X-".to_owned(), guard: Guard::default() };
+    let rules = Rules::with_prefix("X-");
     assert!(parse(b"{\"name\":\"\xff\"}", now(), &rules).is_err());
     let deep = format!(r#"{{"payload":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert!(read(&deep).is_err());
@@ -248,7 +248,7 @@ fn a_payload_keeps_its_bytes() {
 proptest! {
     #[test]
     fn random_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        drop(parse(&body, now(), &Rules { header_prefix: "X-".to_owned(), guard: Guard::default() }));
+        drop(parse(&body, now(), &Rules::with_prefix("X-")));
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! The jobs in DynamoDB: the store is the queue. Only this folder knows an expression or the AWS SDK.
 //! It never decides what becomes of a job; `lifecycle` does, and each transition is one conditional write here.
-//! Neighbours: `write` the transitions, `due` the queue, `list` the lists, `item` the attributes, `table` their shape.
+//! Neighbours: `write` the transitions, `due` the queue, `list` the lists, `item` the attributes, `table` their shape,
+//! `tenants` who may, `usage` what may be lost.
 
 mod due;
 mod item;
 mod list;
 pub mod table;
 pub mod tenants;
+pub mod usage;
 mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
+pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};

@@ -19,8 +19,14 @@ use tempfile::TempDir;
 use super::conversation::Conversation;
 use super::process::{Exit, Process};
 use super::receiver::{Receiver, TellTime};
+use super::secrets::Secrets;
 use super::stores::{self, Store};
 use super::waiting::until_some;
+
+/// Its first twelve characters are public.
+const TOKEN: &str = "sch_testing_the-token-of-the-tenant-dev";
+/// All that this project has to say, and what others find worth a warning.
+const LOG_LEVEL: &str = "warn,api=trace,poller=trace,scheduler=trace,shared=trace,dynoxide=error";
 
 /// A running program with somebody for it to call. Dereferences to the conversation with it.
 pub struct App {
@@ -72,7 +78,7 @@ impl App {
             dynamodb_port: 0,
             now: None,
             poll_interval: None,
-            token: "dev".to_owned(),
+            token: TOKEN.to_owned(),
             signing_secret: None,
             jobs_table: "scheduler-jobs".to_owned(),
             environment: Vec::new(),
@@ -309,14 +315,14 @@ impl AppBuilder {
     /// Starts it in the hope that it refuses to, and returns how it ended.
     pub async fn start_failing(self) -> Exit {
         let directory = TempDir::new().unwrap();
-        self.options.spawn(directory.path()).exit().await
+        self.options.spawn(directory.path(), Secrets::default()).exit().await
     }
 }
 
 impl Options {
     /// Its process and where its DynamoDB listens.
     async fn start(&self, directory: &Path, conversation: &Conversation) -> (Process, String) {
-        let process = self.spawn(directory);
+        let process = self.spawn(directory, conversation.secrets().clone());
         conversation.move_to(&process.wait_for_announcement("ready ").await);
         let dynamodb_url = match &self.place {
             Place::Endpoint(url) => url.clone(),
@@ -325,7 +331,9 @@ impl Options {
         (process, dynamodb_url)
     }
 
-    fn spawn(&self, directory: &Path) -> Process {
+    fn spawn(&self, directory: &Path, secrets: Secrets) -> Process {
+        secrets.keep(&self.token);
+        self.signing_secret.iter().for_each(|secret| secrets.keep(secret));
         let mut command = self.command(directory);
         command.arg("dev").args(["--port", &self.port.to_string()]).args(["--token", &self.token]);
         match &self.place {
@@ -345,7 +353,7 @@ impl Options {
         if let Some(secret) = &self.signing_secret {
             command.args(["--signing-secret", secret]);
         }
-        Process::spawn(command)
+        Process::spawn_discreet(command, secrets)
     }
 
     /// The program without arguments, in its environment: nothing of the caller's may decide a test.
@@ -353,8 +361,8 @@ impl Options {
         let mut command = tokio::process::Command::new(self.program.clone().unwrap_or_else(built_program));
         let inherited = ["PATH", "HOME", "TMPDIR", "RUST_LOG", "RUST_BACKTRACE"];
         let inherited = inherited.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        command.env_clear().envs(inherited).envs(self.environment.clone());
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env_clear().envs(inherited).env("LOG_LEVEL", LOG_LEVEL).env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(self.environment.clone());
         command.current_dir(directory).stdin(Stdio::null());
         command
     }

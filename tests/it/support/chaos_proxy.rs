@@ -112,7 +112,7 @@ impl Matching {
         self
     }
 
-    fn fits(&self, seen: &Seen) -> bool {
+    pub fn fits(&self, seen: &Seen) -> bool {
         self.operation.as_ref().is_none_or(|operation| *operation == seen.operation)
             && self.conditions.iter().all(|condition| condition(&seen.body))
     }

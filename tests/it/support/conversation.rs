@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
+use super::secrets::Secrets;
+
 /// One client with one token (or none). Clones with other tokens share the memory.
 #[derive(Clone, Debug)]
 pub struct Conversation {
@@ -21,6 +23,7 @@ struct Shared {
     url: Mutex<String>,
     client: reqwest::Client,
     created: Mutex<Vec<Created>>,
+    secrets: Secrets,
 }
 
 /// A `201`: the promise that everything else is measured by.
@@ -51,7 +54,8 @@ impl Conversation {
     pub fn new(token: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let client = client.timeout(Duration::from_secs(120)).build().unwrap();
-        let shared = Shared { url: Mutex::default(), client, created: Mutex::default() };
+        let (created, secrets) = (Mutex::default(), Secrets::default());
+        let shared = Shared { url: Mutex::default(), client, created, secrets };
         Self { shared: Arc::new(shared), token: Some(token.to_owned()) }
     }
 
@@ -77,6 +81,11 @@ impl Conversation {
     /// All `201`s heard with any token since the first start.
     pub fn created(&self) -> Vec<Created> {
         self.shared.created.lock().unwrap().clone()
+    }
+
+    /// What was told to the program in confidence since the first start.
+    pub fn secrets(&self) -> &Secrets {
+        &self.shared.secrets
     }
 
     pub async fn post_job(&self, job: impl Into<Value>) -> Answer {
@@ -144,6 +153,7 @@ impl Conversation {
         let request = request.build()?;
         let creates = request.method() == Method::POST && request.url().path() == "/scheduled-jobs";
         let asked = format!("{} {}", request.method(), request.url().path());
+        self.keep_secrets_of(&request);
         let response = self.shared.client.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let answer = Answer::heard(asked, status, headers, response.text().await?);
@@ -152,6 +162,18 @@ impl Conversation {
             self.shared.created.lock().unwrap().push(created);
         }
         Ok(answer)
+    }
+}
+
+impl Conversation {
+    fn keep_secrets_of(&self, request: &reqwest::Request) {
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        for credentials in [header("authorization"), header("x-api-key")].into_iter().flatten() {
+            self.shared.secrets.keep(credentials.split_once(' ').map_or(credentials, |(_, token)| token));
+        }
+        if let Some(body) = request.body().and_then(reqwest::Body::as_bytes) {
+            self.shared.secrets.keep_those_of_a_job(body);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod process;
 pub mod raw_receiver;
 pub mod receiver;
 pub mod rows;
+pub mod secrets;
 pub mod stores;
 pub mod tls;
 pub mod waiting;

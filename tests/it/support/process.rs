@@ -2,19 +2,23 @@
 //! It never outlives its test. Neighbours: `app` starts the program with it.
 
 use std::fmt;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::secrets::Secrets;
 use super::waiting::{PATIENCE, until};
 
 pub struct Process {
     child: Child,
     printed: Arc<watch::Sender<Printed>>,
+    /// Threads, so that what it has printed is known to the last byte when it is dropped.
+    readers: Vec<JoinHandle<()>>,
+    secrets: Secrets,
 }
 
 /// How a process ended.
@@ -34,14 +38,21 @@ struct Printed {
 }
 
 impl Process {
-    pub fn spawn(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
+    pub fn spawn(command: Command) -> Self {
+        Self::spawn_discreet(command, Secrets::default())
+    }
+
+    /// The test fails when it prints any of these, now or later.
+    pub fn spawn_discreet(mut command: Command, secrets: Secrets) -> Self {
+        let ((stdout, to_stdout), (stderr, to_stderr)) = (pipe().unwrap(), pipe().unwrap());
+        command.stdout(to_stdout).stderr(to_stderr).kill_on_drop(true);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} did not start: {error}"));
         let printed = Arc::new(watch::Sender::new(Printed::default()));
-        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        tokio::spawn(keep(stdout, Arc::clone(&printed), |printed| &mut printed.stdout));
-        tokio::spawn(keep(stderr, Arc::clone(&printed), |printed| &mut printed.stderr));
-        Self { child, printed }
+        let readers = vec![
+            keep(stdout, Arc::clone(&printed), |printed| &mut printed.stdout),
+            keep(stderr, Arc::clone(&printed), |printed| &mut printed.stderr),
+        ];
+        Self { child, printed, readers, secrets }
     }
 
     /// The rest of the first line of standard output that begins so; panics when the process ends without one.
@@ -121,22 +132,32 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // It may be dead already.
+        drop(self.child.start_kill());
+        for reader in self.readers.drain(..) {
+            drop(reader.join());
+        }
         if std::thread::panicking() {
             eprintln!("--- what the program printed ---\n{:?}\n---", *self.printed.borrow());
+            return;
         }
+        let leaked = self.secrets.found_in(&self.output());
+        assert!(leaked.is_empty(), "it printed {leaked:?}, which it was told in confidence:\n{}", self.output());
     }
 }
 
-async fn keep(
-    stream: impl AsyncRead + Unpin,
+fn keep(
+    stream: PipeReader,
     printed: Arc<watch::Sender<Printed>>,
-    side: impl Fn(&mut Printed) -> &mut Vec<String>,
-) {
-    let mut lines = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        printed.send_modify(|printed| side(printed).push(line));
-    }
-    printed.send_modify(|printed| printed.streams_ended += 1);
+    side: impl Fn(&mut Printed) -> &mut Vec<String> + Send + 'static,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            printed.send_modify(|printed| side(printed).push(line));
+        }
+        printed.send_modify(|printed| printed.streams_ended += 1);
+    })
 }
 
 impl Printed {

@@ -1,12 +1,16 @@
 //! The jobs table as it lies in DynamoDB, read past the program: attribute names are spelled out here on purpose.
 //! It never writes. Neighbours: `invariants` judges what is read.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use shared::clock::{format_instant, parse_instant};
+
+use super::stores::Store;
 
 /// The attributes of one item that something must hold of.
 #[derive(Clone, Debug, Deserialize)]
@@ -76,4 +80,14 @@ fn before_the_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<
     let text = String::deserialize(deserializer)?;
     let planned_at = text.split_once('#').and_then(|(planned_at, _)| parse_instant(planned_at));
     planned_at.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not an instant, '#' and an id")))
+}
+
+/// The usage table by `id`, every attribute as text.
+pub async fn read_usage(store: &Store) -> BTreeMap<String, BTreeMap<String, String>> {
+    let table = format!("{}usage", store.table_prefix());
+    let items = store.client().scan().table_name(table).consistent_read(true).send().await.unwrap().items.unwrap();
+    let text = |value: &AttributeValue| value.as_s().or_else(|_| value.as_n()).unwrap().clone();
+    let item =
+        |item: &HashMap<String, AttributeValue>| item.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    items.iter().map(|attributes| (text(&attributes["id"]), item(attributes))).collect()
 }
