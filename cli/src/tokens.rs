@@ -9,7 +9,7 @@ use shared::store::tenants::Tenants;
 use shared::store::usage::Usage;
 use shared::token::{self, Scope, TokenRecord};
 
-use crate::{read_instant, read_tenant, say};
+use crate::{one_line, read_instant, read_tenant, say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -47,9 +47,16 @@ pub(crate) async fn run(command: Command, tenants: &Tenants, usage: &Usage) -> a
         }
         Command::List { tenant } => {
             say(&row(["PREFIX", "TENANT", "SCOPES", "CREATED", "LAST USED", "EXPIRES", "REVOKED"]))?;
+            let mut unknown = None;
             for record in tenants.list_tokens(tenant.as_ref()).await? {
-                let last_use = usage.last_use(&record.prefix).await?;
-                say(&row_of(&record, last_use))?;
+                let last_use = usage.last_use(&record.prefix).await;
+                unknown = unknown.or(last_use.as_ref().err().map(ToString::to_string));
+                let last_use = last_use.map_or_else(|_| "?".to_owned(), |at| at.map_or("-".to_owned(), format_instant));
+                say(&row_of(&record, &last_use))?;
+            }
+            // Usage may be lost; the list of tokens may not.
+            if let Some(problem) = unknown {
+                eprintln!("The last uses are not known (is USAGE_TABLE set?): {}", one_line(&problem));
             }
         }
         Command::Revoke { prefix } => {
@@ -64,14 +71,14 @@ pub(crate) async fn run(command: Command, tenants: &Tenants, usage: &Usage) -> a
     Ok(())
 }
 
-fn row_of(record: &TokenRecord, last_use: Option<Timestamp>) -> String {
+fn row_of(record: &TokenRecord, last_use: &str) -> String {
     let scopes: Vec<&str> = record.scopes.iter().copied().map(name_of).collect();
     row([
         &record.prefix,
         record.tenant.as_str(),
         &scopes.join(","),
         &record.created_at_utc,
-        last_use.map(format_instant).as_deref().unwrap_or("-"),
+        last_use,
         record.expires_at_utc.as_deref().unwrap_or("-"),
         record.revoked_at_utc.as_deref().unwrap_or("-"),
     ])
