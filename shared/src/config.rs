@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::egress::Guard;
-use crate::request::{LARGEST_PAYLOAD, Rules};
+use crate::request::{LARGEST_PAYLOAD, LARGEST_PAYLOAD_BYTES, Rules};
 use crate::store::TableNames;
 
 /// What both functions are told by their environment.
@@ -25,6 +25,8 @@ pub struct Settings {
     pub creations_per_minute: Option<u32>,
     /// The largest payload of a job, in bytes of JSON.
     pub largest_payload: usize,
+    /// The issuer whose JSON Web Tokens are accepted beside the Scheduler's own tokens, if any.
+    pub oidc: Option<OidcSettings>,
     /// Deliveries at a time.
     pub concurrency: usize,
     /// Deliveries at a time to one `host:port`.
@@ -47,8 +49,19 @@ const SET_BY_LAMBDA: [&str; 5] = [
 ];
 /// What has a default on one machine, and none in a deployment, where the wrong table would go unnoticed.
 const SET_BY_THE_STACK: [&str; 3] = ["JOBS_TABLE", "TENANTS_TABLE", "USAGE_TABLE"];
-#[expect(clippy::cast_possible_truncation, reason = "262,144")]
-const LARGEST_PAYLOAD_BYTES: u32 = LARGEST_PAYLOAD as u32;
+
+/// An OpenID Connect issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OidcSettings {
+    /// The exact `iss` of its tokens.
+    pub issuer: String,
+    /// What must be in their `aud`.
+    pub audience: String,
+    /// Where its public keys are.
+    pub jwks_url: String,
+    /// The claim that names the tenant.
+    pub tenant_claim: String,
+}
 
 /// A setting that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +81,7 @@ impl Default for Settings {
             dns_servers: Vec::new(),
             creations_per_minute: None,
             largest_payload: LARGEST_PAYLOAD,
+            oidc: None,
             concurrency: 256,
             concurrency_per_host: 32,
             fan_out_threshold: 5_000,
@@ -123,6 +137,7 @@ impl Settings {
             },
             largest_payload: number("LARGEST_PAYLOAD_BYTES", LARGEST_PAYLOAD_BYTES, 2..=LARGEST_PAYLOAD_BYTES)?
                 as usize,
+            oidc: OidcSettings::read(&variable)?,
             concurrency: number("POLLER_CONCURRENCY", 256, 1..=4096)? as usize,
             concurrency_per_host: number("POLLER_CONCURRENCY_PER_HOST", 32, 1..=4096)? as usize,
             fan_out_threshold: number("FANOUT_THRESHOLD", default.fan_out_threshold, 1..=50_000)?,
@@ -163,6 +178,41 @@ impl Settings {
         let (header_prefix, largest_payload) = (self.header_prefix.clone(), self.largest_payload);
         Rules { header_prefix, guard: self.guard(), largest_payload }
     }
+}
+
+impl OidcSettings {
+    /// All three of its settings or none: half an issuer would let nobody in, or everybody.
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, BadSetting> {
+        const NAMES: [&str; 3] = ["OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_JWKS_URL"];
+        let [issuer, audience, jwks_url] = NAMES.map(|name| variable(name).unwrap_or_default());
+        let tenant_claim = variable("OIDC_TENANT_CLAIM").unwrap_or_else(|| "tenant".to_owned());
+        if [&issuer, &audience, &jwks_url].into_iter().all(String::is_empty) {
+            return Ok(None);
+        }
+        let missing = NAMES.into_iter().zip([&issuer, &audience, &jwks_url]).find(|(_, text)| text.is_empty());
+        if let Some((name, _)) = missing {
+            return Err(BadSetting { name, problem: format!("it is missing: {} go together", NAMES.join(", ")) });
+        }
+        if tenant_claim.is_empty() {
+            return Err(BadSetting { name: "OIDC_TENANT_CLAIM", problem: "a claim needs a name".to_owned() });
+        }
+        if !is_trustworthy(&jwks_url) {
+            let problem = format!("{jwks_url:?} is not an https URL (http is for loopback addresses alone)");
+            return Err(BadSetting { name: "OIDC_JWKS_URL", problem });
+        }
+        Ok(Some(Self { issuer, audience, jwks_url, tenant_claim }))
+    }
+}
+
+/// Whoever can change the keys on their way can let themselves in.
+fn is_trustworthy(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    let on_this_machine = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(_)) | None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && on_this_machine)
 }
 
 fn header_prefix(prefix: &str) -> Result<String, BadSetting> {
@@ -279,6 +329,27 @@ mod tests {
         let servers = read(&[("DNS_SERVERS", "10.0.0.2, 127.0.0.1:5353,::1,[::1]:54")]).unwrap().dns_servers;
         let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["10.0.0.2:53", "127.0.0.1:5353", "[::1]:53", "[::1]:54"]);
+    }
+
+    #[test]
+    fn an_issuer_is_set_whole_or_not_at_all() {
+        let issuer = ("OIDC_ISSUER", "https://issuer.example");
+        let (audience, url) = (("OIDC_AUDIENCE", "scheduler"), ("OIDC_JWKS_URL", "https://issuer.example/keys"));
+        assert_eq!(read(&[]).unwrap().oidc, None);
+        let oidc = read(&[issuer, audience, url]).unwrap().oidc.unwrap();
+        assert_eq!((oidc.issuer.as_str(), oidc.tenant_claim.as_str()), ("https://issuer.example", "tenant"));
+        let claim = ("OIDC_TENANT_CLAIM", "https://acme.example/tenant");
+        assert_eq!(read(&[issuer, audience, url, claim]).unwrap().oidc.unwrap().tenant_claim, claim.1);
+        for (variables, wrong) in [
+            (&[issuer][..], "OIDC_AUDIENCE"),
+            (&[audience, url], "OIDC_ISSUER"),
+            (&[issuer, audience], "OIDC_JWKS_URL"),
+            (&[issuer, audience, ("OIDC_JWKS_URL", "http://issuer.example/keys")], "OIDC_JWKS_URL"),
+            (&[issuer, audience, ("OIDC_JWKS_URL", "keys")], "OIDC_JWKS_URL"),
+            (&[issuer, audience, url, ("OIDC_TENANT_CLAIM", "")], "OIDC_TENANT_CLAIM"),
+        ] {
+            assert_eq!(read(variables).unwrap_err().name, wrong, "{variables:?}");
+        }
     }
 
     #[test]

@@ -19,7 +19,9 @@ use crate::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
 
 const LONGEST_URL: usize = 2_048;
 /// The contract's bound; a deployment may set a lower one.
-pub const LARGEST_PAYLOAD: usize = 256 << 10;
+pub const LARGEST_PAYLOAD_BYTES: u32 = 256 << 10;
+/// The same, as lengths are counted.
+pub const LARGEST_PAYLOAD: usize = LARGEST_PAYLOAD_BYTES as usize;
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::Europe::Rome;
 

@@ -32,7 +32,13 @@ pub fn start(format: Format, level: &str) -> Result<(), String> {
     let started = match format {
         Format::Json => builder.json().flatten_event(true).with_current_span(false).finish().with(discreet).try_init(),
         // Colours are for a screen; in a file they would tear the fields apart that people search for.
-        Format::Text => builder.with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false).finish().with(discreet).try_init(),
+        Format::Text => builder
+            .with_writer(stderr)
+            .with_ansi(stderr().is_terminal())
+            .with_target(false)
+            .finish()
+            .with(discreet)
+            .try_init(),
     };
     drop(started);
     Ok(())

@@ -1,4 +1,4 @@
-//! Who calls, and what for: tokens to tenants (CONTRACT §2). A [`Reader`] or [`Writer`] cannot be had without a token.
+//! Who calls, and what for: tokens and JWTs to tenants (CONTRACT §2). A [`Reader`] or [`Writer`] cannot be had without a token.
 //! It never tells whether a token exists. Neighbours: `shared::token` judges, `shared::store::tenants` reads.
 
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use shared::clock::Clock;
+use shared::clock::{Clock, Timestamp};
+use shared::config::{OidcSettings, Settings};
 use shared::ids::TenantId;
 use shared::remembered::Remembered;
 use shared::store::StoreError;
@@ -15,6 +16,8 @@ use shared::store::tenants::Tenants;
 use shared::token::{self, Scope, TokenRecord};
 
 use crate::App;
+use crate::jwks::{Found, Jwks};
+use crate::jwt::{self, Bearer};
 use crate::meter::Meter;
 use crate::problem::Problem;
 
@@ -35,27 +38,41 @@ pub(crate) struct Writer(pub(crate) TenantId);
 pub(crate) struct Gate {
     tenants: Tenants,
     clock: Clock,
+    issuer: Option<Issuer>,
     records: Remembered<String, Option<Arc<TokenRecord>>>,
 }
 
+/// Whose JSON Web Tokens are accepted beside them.
+#[derive(Debug)]
+struct Issuer {
+    settings: OidcSettings,
+    jwks: Jwks,
+}
+
 impl Gate {
-    pub(crate) fn new(tenants: Tenants, clock: Clock) -> Self {
-        Self { tenants, records: Remembered::lasting(REMEMBERED, clock.clone()), clock }
+    pub(crate) fn new(settings: &Settings, tenants: Tenants, clock: Clock) -> Self {
+        let records = Remembered::lasting(REMEMBERED, clock.clone());
+        let issuer = settings.oidc.clone().map(|settings| {
+            let jwks = Jwks::new(&settings.jwks_url, clock.clone());
+            Issuer { settings, jwks }
+        });
+        Self { tenants, clock, issuer, records }
     }
 
     async fn admit(&self, headers: &HeaderMap, scope: Scope, meter: &Meter) -> Result<TenantId, Problem> {
-        let token =
-            presented(headers).filter(|token| token.len() <= LONGEST_TOKEN).ok_or_else(Problem::unauthorized)?;
+        let token = presented(headers).ok_or_else(Problem::unauthorized)?;
+        if let Some(issuer) = self.issuer.as_ref().filter(|_| jwt::looks_like_one(token)) {
+            let bearer = issuer.admit(token, self.clock.now()).await?;
+            require(scope, &bearer.scopes)?;
+            return Ok(bearer.tenant);
+        }
+        if token.len() > LONGEST_TOKEN {
+            return Err(Problem::unauthorized());
+        }
         let record = self.record(token::prefix(token)).await.map_err(Problem::unavailable)?;
         let record =
             record.filter(|record| record.admits(token, self.clock.now())).ok_or_else(Problem::unauthorized)?;
-        if !record.scopes.contains(&scope) {
-            let name = match scope {
-                Scope::Read => "read",
-                Scope::Write => "write",
-            };
-            return Err(Problem::new(StatusCode::FORBIDDEN, format!("This needs a token with the scope {name}.")));
-        }
+        require(scope, &record.scopes)?;
         meter.token_used(&record.prefix);
         Ok(record.tenant.clone())
     }
@@ -64,6 +81,31 @@ impl Gate {
         let read = async || self.tenants.token(prefix).await.map(|record| record.map(Arc::new));
         self.records.get_or_read(prefix, read).await
     }
+}
+
+impl Issuer {
+    /// Without a key nobody is let in; that the issuer is silent is not its bearers' fault.
+    async fn admit(&self, token: &str, now: Timestamp) -> Result<Bearer, Problem> {
+        let unverified = jwt::read(token).ok_or_else(Problem::unauthorized)?;
+        match self.jwks.find(&unverified.key_id).await {
+            Found::Key(key) => {
+                jwt::judge(token, &unverified, &key, &self.settings, now).ok_or_else(Problem::unauthorized)
+            }
+            Found::Unknown => Err(Problem::unauthorized()),
+            Found::Unavailable => Err(Problem::issuer_unavailable()),
+        }
+    }
+}
+
+fn require(scope: Scope, given: &[Scope]) -> Result<(), Problem> {
+    if given.contains(&scope) {
+        return Ok(());
+    }
+    let name = match scope {
+        Scope::Read => "read",
+        Scope::Write => "write",
+    };
+    Err(Problem::new(StatusCode::FORBIDDEN, format!("This needs a token with the scope {name}.")))
 }
 
 /// `Authorization: Bearer <token>`, or the same as `X-Api-Key`. Another scheme is somebody else's: a proxy's, say.

@@ -38,9 +38,12 @@ pub(crate) struct JobPage<'a> {
 
 /// Schedules a job.
 #[utoipa::path(post, path = "/scheduled-jobs", request_body = CreateJobBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "the same key and body make one job")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+        description = "the same key and body make one job")),
     responses(
-        (status = 201, body = JobBody<'static>, headers(("Location" = String))),
+        (status = 201, body = JobBody<'static>, headers(("Location" = String)), links(
+            ("detail" = (operation_id = "detail", parameters(("id" = "$response.body#/id")))),
+            ("cancel" = (operation_id = "cancel", parameters(("id" = "$response.body#/id")))))),
         (status = 200, body = JobBody<'static>, description = "made before, with the same Idempotency-Key"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -101,7 +104,7 @@ pub(crate) async fn create(
         ("from" = Option<String>, Query, format = DateTime, description = "inclusive, of fireAtUtc"),
         ("to" = Option<String>, Query, format = DateTime, description = "exclusive"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 unless given"),
-        ("order" = Option<String>, Query, description = "desc (default) or asc"),
+        ("order" = Option<String>, Query, pattern = "^(desc|asc)$", description = "desc (default) or asc"),
         ("cursor" = Option<String>, Query, description = "nextCursor of the page before, with the same filters"),
     ),
     responses(

@@ -4,6 +4,8 @@
 
 mod auth;
 mod jobs;
+mod jwks;
+mod jwt;
 mod limits;
 mod meter;
 mod openapi;
@@ -49,7 +51,7 @@ pub fn router(settings: &Settings, store: Store, tenants: Tenants, clock: Clock)
     let per_minute = settings.creations_per_minute.unwrap_or(CREATIONS_PER_MINUTE);
     let app = Arc::new(App {
         meter: Meter::new(store.usage(), per_minute, clock.clone()),
-        gate: Gate::new(tenants, clock.clone()),
+        gate: Gate::new(settings, tenants, clock.clone()),
         rules: settings.rules(),
         store,
         clock,

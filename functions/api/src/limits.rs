@@ -88,7 +88,6 @@ impl Limits {
         told.others += news;
         // What lies further back than a minute has run in again since.
         let weight = share_of_last_minute(minute, now);
-        #[expect(clippy::cast_precision_loss, reason = "a count of jobs within a minute")]
         let cost = news as f64 * weight;
         bucket.tokens = (bucket.tokens - cost).max(-capacity);
     }

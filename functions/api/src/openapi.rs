@@ -23,7 +23,7 @@ pub(crate) struct CreateJobBody {
     #[schema(format = DateTime)]
     fire_at_utc: Option<String>,
     /// Absolute http or https URL without user-info, to a public address.
-    #[schema(max_length = 2048)]
+    #[schema(max_length = 2048, pattern = "^[Hh][Tt][Tt][Pp][Ss]?://")]
     callback_url: String,
     /// GET, HEAD, POST (default), PUT, PATCH, DELETE or OPTIONS, in any case.
     method: Option<String>,

@@ -85,6 +85,12 @@ impl Problem {
         Self { job_status: Some(status), ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
+    /// No key to check a token with: the issuer does not answer.
+    pub(crate) fn issuer_unavailable() -> Self {
+        let detail = "The issuer of tokens does not answer. Try again in a few seconds.";
+        Self { retry_after_seconds: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
     /// The tenant has created as many jobs as it may for now.
     pub(crate) fn too_many_creations(wait: Duration) -> Self {
         let seconds = wait.as_secs() + 1;

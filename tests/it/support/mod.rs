@@ -15,6 +15,7 @@ pub mod dns_server;
 pub mod emulator;
 pub mod http_server;
 pub mod invariants;
+pub mod issuer;
 pub mod lambda;
 pub mod process;
 pub mod raw_receiver;
