@@ -19,6 +19,8 @@ mod monitoring;
 mod network;
 mod receivers;
 mod standard_webhooks;
+mod oidc;
+mod openapi;
 mod state_diagram;
 mod store;
 pub mod support;
