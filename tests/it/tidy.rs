@@ -102,6 +102,26 @@ fn nothing_names_a_folder_outside_the_project() -> io::Result<()> {
     Ok(())
 }
 
+#[test]
+fn every_test_that_the_threat_model_names_exists() -> io::Result<()> {
+    let sources: String = rust_files()?.into_iter().map(|file| file.text).collect();
+    let table = fs::read_to_string(Path::new(ROOT).join("SECURITY.md"))?;
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| threat ")).collect();
+    let mut found: Vec<String> = Vec::new();
+    for row in &rows {
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        let missing = names.iter().filter(|name| !sources.contains(&format!("fn {name}(")));
+        found.extend(missing.map(|name| (*name).to_owned()));
+        if names.is_empty() {
+            found.push(format!("no test: {row}"));
+        }
+    }
+    assert!(rows.len() > 10, "SECURITY.md has lost its table");
+    assert_none(found, "name the test in SECURITY.md that shows the threat stopped");
+    Ok(())
+}
+
 /// Whether a line under `[dependencies]` says a version, a path or a repository of its own.
 fn states_where_it_comes_from(line: &str) -> bool {
     let (_, value) = line.split_once('=').unwrap_or_default();
