@@ -295,11 +295,12 @@ async fn a_dead_letter_is_logged_as_an_error_that_tells_the_whole_story() {
     let one = acme.post_job(secret.to(&app.receiver.url("/down")).attempts(2)).await.created();
     let series = acme.post_job(a_job().to(&app.receiver.url("/down")).attempts(1).every(86_400)).await.created();
     app.advance_to("2090-03-28T12:05:00Z").await;
-    app.wait_for_output(id(&one)).await;
-    app.wait_for_output(id(&series)).await;
+    app.wait_for_output(&format!("dead letter: job {}", id(&one))).await;
+    app.wait_for_output(&format!("dead letter: job {}", id(&series))).await;
     let output = app.output();
     for (job, attempts) in [(&one, 2), (&series, 1)] {
-        let line = output.lines().find(|line| line.contains(id(job))).unwrap();
+        let beginning = format!("dead letter: job {}", id(job));
+        let line = output.lines().find(|line| line.contains(&beginning)).unwrap();
         let (job_id, attempts) = (format!("job={}", id(job)), format!("attempts={attempts}"));
         let last_error = "last_error=\"the receiver answered 507";
         let told = ["ERROR", "tenant=acme", &job_id, &attempts, last_error];
