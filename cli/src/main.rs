@@ -91,7 +91,7 @@ async fn deployed() -> Client {
 
 fn is_on_this_machine(url: &str) -> bool {
     let uri: Option<axum::http::Uri> = url.parse().ok();
-    uri.is_some_and(|uri| matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]")))
+    uri.is_some_and(|uri| uri.scheme().is_some() && matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]")))
 }
 
 /// One line on standard output.

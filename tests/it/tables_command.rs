@@ -4,7 +4,6 @@
 use crate::on_both_stores;
 use crate::support::administration::scheduler;
 use crate::support::process::Exit;
-use crate::support::stores::Store;
 
 async fn create_tables(environment: &[(&str, &str)]) -> Exit {
     let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
