@@ -7,7 +7,7 @@ use futures_util::stream::{self, TryStreamExt as _};
 use shared::clock::Clock;
 use shared::ids::{JobId, TenantId};
 use shared::job::Job;
-use shared::request::{self, Rules};
+use shared::request;
 use shared::store::table::{self, TableNames};
 use shared::store::{Created, local_client};
 
@@ -26,7 +26,7 @@ pub(crate) async fn seed(place: &Place, receivers: &str, count: usize) -> anyhow
     let settings = place.settings()?;
     table::create_missing(&local_client(&place.endpoint), &settings.tables).await?;
     let store = place.store()?;
-    let rules = Rules { header_prefix: settings.header_prefix.clone(), guard: settings.guard() };
+    let rules = settings.rules();
     let tenant = TenantId::parse(TENANT).map_err(anyhow::Error::msg)?;
     stream::iter(receivers.split(' ').cycle().take(count).map(anyhow::Ok))
         .try_for_each_concurrent(16, async |receiver| {

@@ -167,7 +167,8 @@ pub(crate) async fn cancel(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let id = read_id(id)?;
-    match app.meter.tell_beside(app.store.cancel(&tenant, id, app.clock.now())).await? {
+    let cancelling = Box::pin(app.store.cancel(&tenant, id, app.clock.now()));
+    match app.meter.tell_beside(cancelling).await? {
         Cancelled::Cancelled(job) => Ok(Json(JobBody::new(&job)).into_response()),
         Cancelled::NotFound => Err(Problem::not_found()),
         Cancelled::NotPending(status) => Err(Problem::not_pending(status)),

@@ -160,7 +160,11 @@ fn read_key(key: &Value) -> Option<(String, Arc<Key>)> {
             (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
         }
         // Other curves, secrets, and what the library may come to know.
-        _ => return None,
+        AlgorithmParameters::EllipticCurve(_)
+        | AlgorithmParameters::OctetKey(_)
+        | AlgorithmParameters::OctetKeyPair(_)
+        | AlgorithmParameters::Other(_)
+        | _ => return None,
     };
     let common = &jwk.common;
     let for_signatures = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);

@@ -35,7 +35,7 @@ pub(crate) struct Problem {
     job_status: Option<Status>,
     /// For the header of the same name.
     #[serde(skip)]
-    retry_after_seconds: Option<u64>,
+    retry_after_seconds: Option<u16>,
     /// For the log alone.
     #[serde(skip)]
     cause: Option<Arc<StoreError>>,
@@ -93,7 +93,7 @@ impl Problem {
 
     /// The tenant has created as many jobs as it may for now.
     pub(crate) fn too_many_creations(wait: Duration) -> Self {
-        let seconds = wait.as_secs() + 1;
+        let seconds = u16::try_from(wait.as_secs()).unwrap_or(u16::MAX).saturating_add(1);
         let detail = format!("Too many jobs were created within a minute. Try again in {seconds} seconds.");
         Self { retry_after_seconds: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }

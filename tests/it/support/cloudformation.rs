@@ -218,6 +218,6 @@ fn json_of(node: &Yaml<'_>) -> Value {
             let name = if tag.suffix == "Ref" { "Ref".to_owned() } else { format!("Fn::{}", tag.suffix) };
             json!({ name: json_of(inner) })
         }
-        other => panic!("{other:?} is not known here"),
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => panic!("{node:?} is not known here"),
     }
 }
