@@ -41,6 +41,10 @@ pub mod attribute {
     pub const TENANT_STATUS: &str = "tenantStatus";
     /// `{planned instant}#{id}`: the order of the lists.
     pub const PLANNED_AT_ID: &str = "plannedAtId";
+    /// On recurring jobs alone, which keeps the index of series sparse.
+    pub const SERIES_ID: &str = "seriesId";
+    /// From 1; the one key that is a number.
+    pub const OCCURRENCE_NUMBER: &str = "occurrenceNumber";
     /// `host:port` of the callback, projected so that the poller knows the destination before it claims.
     pub const CALLBACK_HOST: &str = "callbackHost";
     /// Epoch seconds; the TTL of each table.
@@ -51,6 +55,8 @@ pub mod attribute {
 pub const DUE_INDEX: &str = "status-fireAt";
 /// The lists.
 pub const LIST_INDEX: &str = "tenant-plannedAt";
+/// The occurrences of each series. None of its keys ever changes, so it costs a unit when a recurring job is created.
+pub const SERIES_INDEX: &str = "series";
 
 /// One table as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +81,10 @@ pub struct IndexDefinition {
 /// All tables of a deployment.
 #[must_use]
 pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
-    use attribute::{CALLBACK_HOST, EXPIRES_AT, FIRE_AT, ID, PLANNED_AT_ID, STATUS_SHARD, TENANT_STATUS};
+    use attribute::{
+        CALLBACK_HOST, EXPIRES_AT, FIRE_AT, ID, OCCURRENCE_NUMBER, PLANNED_AT_ID, SERIES_ID, STATUS_SHARD,
+        TENANT_STATUS,
+    };
     let jobs = TableDefinition {
         name: names.jobs.clone(),
         hash_key: ID,
@@ -83,6 +92,7 @@ pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
         indexes: vec![
             IndexDefinition { name: DUE_INDEX, hash_key: STATUS_SHARD, range_key: FIRE_AT, includes: &[CALLBACK_HOST] },
             IndexDefinition { name: LIST_INDEX, hash_key: TENANT_STATUS, range_key: PLANNED_AT_ID, includes: &[] },
+            IndexDefinition { name: SERIES_INDEX, hash_key: SERIES_ID, range_key: OCCURRENCE_NUMBER, includes: &[] },
         ],
         ttl: Some(EXPIRES_AT),
     };
@@ -146,9 +156,13 @@ fn attribute_definitions(
     names.extend(table.indexes.iter().flat_map(|index| [index.hash_key, index.range_key]));
     names
         .into_iter()
-        .map(|name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build())
+        .map(|name| AttributeDefinition::builder().attribute_name(name).attribute_type(type_of(name)).build())
         .collect::<Result<_, _>>()
         .map_err(|e| unavailable(doing(), e))
+}
+
+fn type_of(key: &str) -> ScalarAttributeType {
+    if key == attribute::OCCURRENCE_NUMBER { ScalarAttributeType::N } else { ScalarAttributeType::S }
 }
 
 fn key_schema(
