@@ -185,7 +185,7 @@ async fn a_job_that_waits_for_its_next_attempt_need_not() {
 }
 
 #[tokio::test]
-async fn of_a_claim_a_cancellation_and_a_run_now_that_race_each_finds_what_there_is() {
+async fn a_change_that_comes_second_finds_what_there_is_by_then() {
     let store = Store::start(StoreKind::Embedded).await;
     let proxy = ChaosProxy::before(store.endpoint()).await;
     let app = App::dev().on_through(&store, &proxy.url()).now(START).start().await;
@@ -200,18 +200,20 @@ async fn of_a_claim_a_cancellation_and_a_run_now_that_race_each_finds_what_there
     held.struck(1).await;
     app.cancel(id(&job)).await.ok();
     held.release();
+    held.withdraw();
     assert_eq!(running.await.unwrap().unwrap().status(), 409, "the cancellation came first");
 
     // One on its way while the job is delivered.
     let job = app.post_job(a_job().to(&app.receiver.url("/y"))).await.created();
+    let held = proxy.rule(operation("UpdateItem").with_text("runNowAt"), Fault::HoldRequest);
     let running = asking(&job, "run-now");
-    held.struck(2).await;
+    held.struck(1).await;
     app.advance_to(NEXT_POLL).await;
     held.release();
     assert_eq!(running.await.unwrap().unwrap().status(), 409, "the claim came first");
     held.withdraw();
 
-    // A retry on its way while another one has the job delivered and given up again.
+    // Two retries on their way at the same time.
     app.receiver.script("/down", [answer(500)]);
     let job = app.post_job(a_job().to(&app.receiver.url("/down")).attempts(1)).await.created();
     app.advance_to("2026-03-28T12:02:00Z").await;
@@ -313,7 +315,7 @@ async fn a_series_is_listed_for_its_tenant_alone() {
     assert_eq!(numbers(&app, "").await, [6, 5, 4, 3, 2, 1], "the latest first, as in every list");
     assert_eq!(numbers(&app, "&order=asc&limit=2").await, [1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(&app, "&status=Pending").await, [6]);
-    assert_eq!(numbers(&app, "&from=2026-03-28T12:01:00Z&to=2026-03-28T12:03:00Z").await, [3, 2]);
+    assert_eq!(numbers(&app, "&from=2026-03-28T12:01:00Z&to=2026-03-28T12:04:00Z").await, [3, 2]);
     let other = app.with_token(&app.token("other", &["read"]).await);
     assert_eq!(numbers(&other, "").await, [] as [u64; 0]);
     let page = app.get(&format!("/scheduled-jobs?{series}&limit=2")).await.ok();
