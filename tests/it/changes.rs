@@ -1,17 +1,21 @@
 //! Retry, run now, the list of a series, counts and told outcomes in the store, on both stores: cost, lost races, and
 //! the answer lost on the way. Never through HTTP; `contract` has that. Neighbour: `store` tests the other transitions.
 
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, PutRequest, WriteRequest,
+};
 use shared::clock::{Timestamp, parse_instant};
 use shared::ids::{JobId, SeriesId, TenantId};
 use shared::job::{Job, Status};
 use shared::outcomes::{Hour, Outcomes};
+use shared::store::table::{self, SERIES_INDEX};
 use shared::store::{Changed, Count, LARGEST_COUNT, ListQuery, Order, Settled, Store as Jobs, TableNames};
 
 use crate::on_both_stores;
 use crate::store::{HOURLY, ONE_SHOT, after, claimed, ended, jobs, noon, now_stored, stored, tenant, write};
 use crate::support::chaos_proxy::{ChaosProxy, Fault, operation};
 use crate::support::stores::{Store, StoreKind};
+use crate::support::waiting::until_some;
 
 /// A job that failed twice and is given up, its successor put when it has one.
 async fn dead(jobs: &Jobs, body: &str) -> Job {
@@ -223,6 +227,31 @@ on_both_stores! {
         assert_eq!(listed(ListQuery { from: Some(after(3_600)), to: Some(after(3 * 3_600)), ..all() }).await, [2, 3]);
         let other = TenantId::parse("other").unwrap();
         assert_eq!(listed(ListQuery { tenant: other, ..all() }).await, [] as [u32; 0]);
+    }
+
+    async fn a_store_of_an_earlier_version_gets_the_index_that_it_lacks(store: Store) {
+        let client = store.client();
+        let names = TableNames::with_prefix(store.table_prefix());
+        table::create_missing(&client, &names).await.unwrap();
+        let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(SERIES_INDEX).build().unwrap();
+        let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
+        client.update_table().table_name(&names.jobs).global_secondary_index_updates(update).send().await.unwrap();
+        let indexes = async || {
+            let table = client.describe_table().table_name(&names.jobs).send().await.unwrap().table.unwrap();
+            table.global_secondary_indexes.unwrap_or_default().len()
+        };
+        until_some("the index is gone", async || (indexes().await == 2).then_some(())).await;
+        let old = Jobs::new(client.clone(), names.clone(), 16);
+        let first = stored(&old, HOURLY).await;
+
+        table::create_missing(&client, &names).await.unwrap();
+        assert_eq!(indexes().await, 3);
+        let query = all_of(SeriesId(first.id.0), Order::Ascending, 50);
+        let listed = until_some("the index holds what was there before", async || {
+            let page = old.list(&query, noon()).await.ok()?;
+            (!page.jobs.is_empty()).then_some(page.jobs)
+        });
+        assert_eq!(listed.await, [first]);
     }
 
     async fn jobs_are_counted_by_list_and_planned_instant(store: Store) {

@@ -3,8 +3,9 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
+    TimeToLiveSpecification,
 };
 
 use super::{StoreError, unavailable};
@@ -108,7 +109,8 @@ pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
     [jobs, tenants, usage]
 }
 
-/// Makes the tables that are not there yet; for local stores and tests (on AWS the stack makes them).
+/// Makes the tables and indexes that are not there yet, which a store of an earlier version lacks; for local stores and
+/// tests (on AWS the stack makes them).
 ///
 /// # Errors
 /// When the store cannot be reached or refuses.
@@ -132,7 +134,9 @@ async fn create_if_missing(client: &Client, table: &TableDefinition) -> Result<(
     }
     match create.send().await {
         Ok(_) => {}
-        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => return Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => {
+            return add_missing_indexes(client, table, doing).await;
+        }
         Err(error) => return Err(unavailable(doing(), error)),
     }
     if let Some(ttl) = table.ttl {
@@ -141,6 +145,36 @@ async fn create_if_missing(client: &Client, table: &TableDefinition) -> Result<(
             .update_time_to_live()
             .table_name(&table.name)
             .time_to_live_specification(specification.map_err(|e| unavailable(doing(), e))?)
+            .send()
+            .await
+            .map_err(|e| unavailable(doing(), e))?;
+    }
+    Ok(())
+}
+
+async fn add_missing_indexes(
+    client: &Client,
+    table: &TableDefinition,
+    doing: impl Fn() -> String,
+) -> Result<(), StoreError> {
+    if table.indexes.is_empty() {
+        return Ok(());
+    }
+    let there = client.describe_table().table_name(&table.name).send().await.map_err(|e| unavailable(doing(), e))?;
+    let there = there.table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
+    let is_there = |name: &str| there.iter().any(|index| index.index_name() == Some(name));
+    for index in table.indexes.iter().filter(|index| !is_there(index.name)) {
+        let create = CreateGlobalSecondaryIndexAction::builder()
+            .index_name(index.name)
+            .set_key_schema(Some(key_schema(index.hash_key, Some(index.range_key), &doing)?))
+            .projection(projection(index))
+            .build()
+            .map_err(|e| unavailable(doing(), e))?;
+        client
+            .update_table()
+            .table_name(&table.name)
+            .set_attribute_definitions(Some(attribute_definitions(table, &doing)?))
+            .global_secondary_index_updates(GlobalSecondaryIndexUpdate::builder().create(create).build())
             .send()
             .await
             .map_err(|e| unavailable(doing(), e))?;
@@ -179,16 +213,20 @@ fn key_schema(
 }
 
 fn global_index(index: &IndexDefinition, doing: impl Fn() -> String) -> Result<GlobalSecondaryIndex, StoreError> {
+    GlobalSecondaryIndex::builder()
+        .index_name(index.name)
+        .set_key_schema(Some(key_schema(index.hash_key, Some(index.range_key), &doing)?))
+        .projection(projection(index))
+        .build()
+        .map_err(|e| unavailable(doing(), e))
+}
+
+fn projection(index: &IndexDefinition) -> Projection {
     let projection = match index.includes {
         [] => Projection::builder().projection_type(ProjectionType::KeysOnly),
         names => names.iter().fold(Projection::builder().projection_type(ProjectionType::Include), |p, name| {
             p.non_key_attributes(*name)
         }),
     };
-    GlobalSecondaryIndex::builder()
-        .index_name(index.name)
-        .set_key_schema(Some(key_schema(index.hash_key, Some(index.range_key), &doing)?))
-        .projection(projection.build())
-        .build()
-        .map_err(|e| unavailable(doing(), e))
+    projection.build()
 }
