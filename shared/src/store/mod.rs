@@ -9,6 +9,7 @@ mod due;
 mod item;
 mod list;
 pub mod outcomes;
+mod payload;
 mod series;
 pub mod table;
 pub mod tenants;
@@ -114,7 +115,10 @@ impl Store {
             .await
             .map_err(|e| unavailable(format!("reading job {id}"), e))?;
         let job = answer.item.map(item::decode).transpose()?;
-        Ok(job.filter(|job| job.tenant == *tenant && !job.is_expired(now)))
+        match job.filter(|job| job.tenant == *tenant && !job.is_expired(now)) {
+            Some(job) => self.with_payload(job).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
