@@ -291,7 +291,10 @@ on_both_stores! {
             usage.add_failures(tenant, hour, "a.example:443", 2).await.unwrap();
         }
         usage.add_failures(&tenant(), noon, "b.example:80", 7).await.unwrap();
-        usage.add_outcomes(&tenant(), noon, &Outcomes::default()).await.unwrap();
+        usage.add_outcomes(&tenant(), noon, &told).await.unwrap();
+        usage.add_outcomes(&tenant(), noon.next(), &Outcomes::default()).await.unwrap();
+        let after_noon = usage.hours(&tenant(), noon.next(), noon.next().next()).await.unwrap();
+        assert!(after_noon.is_empty(), "nothing is no write");
 
         let hours = usage.hours(&tenant(), ten, noon).await.unwrap();
         let mut doubled = told;
