@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use chrono::{DateTime, TimeDelta};
 
 use super::item::{Attributes, number, text, weight};
@@ -77,11 +77,11 @@ impl Store {
             .put_item()
             .table_name(&self.tables.jobs)
             .set_item(Some(payload_item(id, payload, planned_at.max(now) + KEPT)))
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+            .set_return_consumed_capacity(self.capacity())
             .send()
             .await
             .map_err(|e| unavailable("storing a payload", e))?;
-        self.consumed.add(put.consumed_capacity.as_ref());
+        self.note_capacity(put.consumed_capacity.as_ref());
         Ok(())
     }
 
@@ -146,11 +146,11 @@ impl Store {
             // Whoever comes second must not take back what the first has given.
             .condition_expression("expiresAt < :until")
             .expression_attribute_values(":until", number(until.timestamp()))
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+            .set_return_consumed_capacity(self.capacity())
             .send()
             .await;
         match kept {
-            Ok(kept) => self.consumed.add(kept.consumed_capacity.as_ref()),
+            Ok(kept) => self.note_capacity(kept.consumed_capacity.as_ref()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
             Err(error) => return Err(unavailable("keeping a payload for longer", error)),
         }

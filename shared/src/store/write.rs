@@ -10,9 +10,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::item::{self, Attributes, number, text};
 use super::{Store, StoreError, payload, table, unavailable};
@@ -109,7 +107,7 @@ impl Store {
             .set_item(Some(attributes))
             .condition_expression("attribute_not_exists(id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+            .set_return_consumed_capacity(self.capacity());
         if let Some(now) = now {
             put = put
                 .condition_expression("attribute_not_exists(id) OR expiresAt <= :nowSeconds")
@@ -118,7 +116,7 @@ impl Store {
         let answer = put.send().await;
         let doing = || format!("{doing} job {id}");
         if let Ok(done) = &answer {
-            self.consumed.add(done.consumed_capacity.as_ref());
+            self.note_capacity(done.consumed_capacity.as_ref());
         }
         resolve(answer.map(|_| None), write, doing)
     }
@@ -219,7 +217,7 @@ impl Store {
             .expression_attribute_values(":now", text(format_instant(now)))
             .expression_attribute_values(":write", text(write))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+            .set_return_consumed_capacity(self.capacity())
     }
 
     pub(super) async fn apply(
@@ -230,7 +228,7 @@ impl Store {
     ) -> Result<Outcome, StoreError> {
         let answer = update.send().await;
         if let Ok(done) = &answer {
-            self.consumed.add(done.consumed_capacity.as_ref());
+            self.note_capacity(done.consumed_capacity.as_ref());
         }
         resolve(answer.map(|done| done.attributes), write, doing)
     }
