@@ -66,7 +66,8 @@ fn every_alarm_is_sent_and_its_end_too() {
 #[test]
 fn an_alarm_looks_at_this_stack_alone() {
     let (template, stack) = deployed();
-    let own = ["scheduler", "scheduler-poller", "scheduler-jobs", "an-api", "status-fireAt", "tenant-plannedAt"];
+    let own =
+        ["scheduler", "scheduler-poller", "scheduler-jobs", "an-api", "status-fireAt", "tenant-plannedAt", "series"];
     for alarm in alarms(&template, &stack).values() {
         let mut dimensions = 0;
         walk(alarm, &mut |value| {
