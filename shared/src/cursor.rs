@@ -26,9 +26,12 @@ pub fn decode(query: &ListQuery, cursor: &str) -> Option<Position> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (theirs, position) = bytes.split_at_checked(FINGERPRINT)?;
     let position = std::str::from_utf8(position).ok()?;
-    let (planned_at, id) = position.split_once('#')?;
-    let well_formed = parse_instant(planned_at).map(format_instant).as_deref() == Some(planned_at)
-        && id.parse::<Uuid>().is_ok_and(|uuid| uuid.to_string() == id);
+    let (place, id) = position.split_once('#')?;
+    let is_place = match query.series {
+        None => parse_instant(place).map(format_instant).as_deref() == Some(place),
+        Some(_) => place.parse::<u32>().is_ok_and(|number| format!("{number:010}") == place),
+    };
+    let well_formed = is_place && id.parse::<Uuid>().is_ok_and(|uuid| uuid.to_string() == id);
     (well_formed && theirs == fingerprint(query)).then(|| Position(position.to_owned()))
 }
 
@@ -39,7 +42,8 @@ fn fingerprint(query: &ListQuery) -> [u8; FINGERPRINT] {
     };
     let instant = |at: Option<_>| at.map(format_instant).unwrap_or_default();
     let status = query.status.map(|s| s.as_str()).unwrap_or_default();
-    let text = format!("{}|{status}|{}|{}|{order}", query.tenant, instant(query.from), instant(query.to));
+    let series = query.series.map(|s| s.to_string()).unwrap_or_default();
+    let text = format!("{}|{status}|{}|{}|{order}|{series}", query.tenant, instant(query.from), instant(query.to));
     let digest = Sha256::digest(text.as_bytes());
     let mut short = [0; FINGERPRINT];
     short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
@@ -56,7 +60,16 @@ mod tests {
 
     fn query(tenant: &str) -> ListQuery {
         let tenant = TenantId::parse(tenant).unwrap();
-        ListQuery { tenant, status: None, from: None, to: None, limit: 50, order: Order::Descending, after: None }
+        ListQuery {
+            tenant,
+            status: None,
+            series: None,
+            from: None,
+            to: None,
+            limit: 50,
+            order: Order::Descending,
+            after: None,
+        }
     }
 
     fn position() -> Position {
@@ -78,6 +91,18 @@ mod tests {
         let from = parse_instant("2026-01-01T00:00:00Z");
         assert_eq!(decode(&ListQuery { from, ..query("a") }, &cursor), None);
         assert_eq!(decode(&ListQuery { to: from, ..query("a") }, &cursor), None);
+    }
+
+    #[test]
+    fn a_place_in_a_series_is_none_in_another_or_outside() {
+        let of = |series| ListQuery { series: Some(crate::ids::SeriesId(Uuid::from_u128(series))), ..query("a") };
+        let place = Position("0000000012#6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned());
+        let cursor = encode(&of(1), &place);
+        assert_eq!(decode(&of(1), &cursor), Some(place.clone()));
+        assert_eq!(decode(&of(2), &cursor), None);
+        assert_eq!(decode(&query("a"), &cursor), None);
+        assert_eq!(decode(&query("a"), &encode(&query("a"), &place)), None);
+        assert_eq!(decode(&of(1), &encode(&of(1), &position())), None);
     }
 
     #[test]

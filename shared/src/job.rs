@@ -60,6 +60,11 @@ pub struct Job {
     pub state: State,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// How often it was retried out of `DeadLetter`. Then the occurrence after it has been put already, and may have been
+    /// removed since: it never puts one again.
+    pub redrives: u32,
+    /// When somebody first asked to run it now. The planned instant does not move.
+    pub run_now_at: Option<Timestamp>,
     /// SHA-256 of the body that created it, when an `Idempotency-Key` header came with it.
     pub request_hash: Option<String>,
 }

@@ -11,6 +11,7 @@ pub mod egress;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;
+pub mod outcomes;
 pub mod remembered;
 pub mod request;
 pub mod schedule;

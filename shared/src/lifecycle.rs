@@ -91,6 +91,8 @@ impl Job {
             state: State::Pending { due_at: new.planned_at },
             created_at: now,
             updated_at: now,
+            redrives: 0,
+            run_now_at: None,
             request_hash,
         }
     }
@@ -122,9 +124,34 @@ impl Job {
         Some(Self { state: State::Cancelled(Ended::at(now)), updated_at: now, ..self.clone() })
     }
 
-    /// The next occurrence of the series, if it has one; the same for every poller that asks at the same time.
+    /// The job retried, due at once with all its attempts before it; `None` unless it is a `DeadLetter`.
+    /// What it has tried so far stays in the log.
+    #[must_use]
+    pub fn redriven(&self, now: Timestamp) -> Option<Self> {
+        let State::DeadLetter(_) = self.state else { return None };
+        let state = State::Pending { due_at: now };
+        Some(Self { state, attempts: 0, redrives: self.redrives + 1, updated_at: now, ..self.clone() })
+    }
+
+    /// The job due at once, its plan untouched; `None` unless it is `Pending`.
+    #[must_use]
+    pub fn run_now(&self, now: Timestamp) -> Option<Self> {
+        let State::Pending { .. } = self.state else { return None };
+        let (state, run_now_at) = (State::Pending { due_at: now }, self.run_now_at.or(Some(now)));
+        Some(Self { state, run_now_at, updated_at: now, ..self.clone() })
+    }
+
+    /// The next occurrence that this one has to put, if any; the same for every poller that asks at the same time.
+    /// One that was retried has put its own before it was given up. That may have been removed by now, and putting it
+    /// again would fork the series.
     #[must_use]
     pub fn successor(&self, now: Timestamp) -> Option<Self> {
+        if self.redrives == 0 { self.following(now) } else { None }
+    }
+
+    /// The next occurrence of the series, if it has one, whoever puts it.
+    #[must_use]
+    pub fn following(&self, now: Timestamp) -> Option<Self> {
         let occurrence = self.occurrence?;
         let planned_at = self.spec.schedule.as_ref()?.next(self.planned_at, occurrence.number, now)?;
         let next = Occurrence { series: occurrence.series, number: occurrence.number + 1 };
@@ -139,6 +166,8 @@ impl Job {
             state: State::Pending { due_at: planned_at },
             created_at: now,
             updated_at: now,
+            redrives: 0,
+            run_now_at: None,
             request_hash: None,
         })
     }
@@ -148,12 +177,15 @@ impl Job {
     #[must_use]
     pub fn may_have_successor(&self) -> bool {
         self.occurrence.is_some()
+            && self.redrives == 0
             && (self.log.len() < self.attempts as usize || self.log.iter().any(|attempt| attempt.started_at.is_none()))
     }
 
     /// Adds lines for the attempts that have none: they were interrupted.
     fn log_interrupted_up_to(&mut self, number: u32) {
-        let logged = self.log.last().map_or(0, |attempt| attempt.number);
+        // An attempt that was the last allowed one belongs to the time before a retry.
+        let logged = self.log.last().map(|attempt| attempt.number).filter(|last| *last < self.spec.max_retries);
+        let logged = logged.unwrap_or(0);
         self.log.extend((logged + 1..=number).map(|number| Attempt {
             number,
             started_at: None,
@@ -254,3 +286,6 @@ impl Settlement {
         Self { job, successor, lease }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! A create request, parsed into a valid job or into all its field errors at once (CONTRACT §4).
 //! Past this parser nobody checks again. It never stores anything and never asks for the time.
-//! Neighbours: `request::fields` reads single fields, `request::headers` the callback's, `egress` judges the target.
+//! Neighbours: `request::fields` reads single fields, `request::headers` the callback's, `request::redrive` another
+//! request, `egress` judges the target.
 
 mod fields;
 mod headers;
+mod redrive;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use serde_json::value::RawValue;
 
 use self::fields::{Fields, read_object};
 pub use self::headers::is_reserved_header;
+pub use self::redrive::{RedriveRequest, parse_redrive};
 use crate::clock::{Timestamp, after_seconds};
 use crate::egress::Guard;
 use crate::ids;
@@ -94,7 +97,7 @@ impl Rules {
 /// See [`Rejection`]; nothing of the request has had an effect.
 pub fn parse(body: &[u8], now: Timestamp, rules: &Rules) -> Result<NewJob, Rejection> {
     let entries = read_object(body).map_err(Rejection::Malformed)?;
-    let mut fields = Fields::new(entries, &KNOWN);
+    let mut fields = Fields::new(entries, "a job", &KNOWN);
 
     let start = read_start(&mut fields, now);
     let schedule = read_schedule(&mut fields);

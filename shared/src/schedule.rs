@@ -3,12 +3,14 @@
 //! Neighbours: `request` parses schedules, `lifecycle` asks for the next occurrence.
 
 mod calendar;
+mod notes;
 #[cfg(test)]
 mod properties;
 
 use chrono::{DateTime, Datelike, Weekday};
 
 pub use self::calendar::Calendar;
+pub use self::notes::{Note, NoteKind};
 use crate::clock::Timestamp;
 
 /// A recurrence with its bounds.
@@ -104,10 +106,15 @@ impl Schedule {
 
     /// The series as it goes when nothing is ever late: `first` and all that follow it.
     pub fn occurrences(&self, first: Timestamp) -> impl Iterator<Item = Timestamp> {
-        let numbered = std::iter::successors(Some((1, first)), |&(number, planned)| {
-            Some((number + 1, self.next(planned, number, planned)?))
-        });
-        numbered.map(|(_, planned)| planned)
+        self.plan(first, first).map(|(_, planned)| planned)
+    }
+
+    /// The numbers and planned instants of a series that begins with `first` and is asked for at `now`, when nothing is
+    /// late from then on: a first that lies in the past fires at once, and what lies between it and now is skipped.
+    pub fn plan(&self, first: Timestamp, now: Timestamp) -> impl Iterator<Item = (u32, Timestamp)> {
+        std::iter::successors(Some((1, first)), move |&(number, planned)| {
+            Some((number + 1, self.next(planned, number, now)?))
+        })
     }
 
     /// Instants are written with four digits for the year, hence the last bound.

@@ -12,6 +12,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// The crates of this project, as the targets of their log lines begin.
 const OURS: [&str; 4] = ["api", "poller", "scheduler", "shared"];
 
+/// Where lambda_runtime makes the span that names the request. It is kept whatever `LOG_LEVEL` leaves out, so that an
+/// error names its request.
+const REQUEST_SPAN: &str = "lambda_runtime::layers::trace=info";
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -27,6 +31,7 @@ pub enum Format {
 /// When the filter makes no sense.
 pub fn start(format: Format, level: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(level).map_err(|e| format!("the setting LOG_LEVEL is wrong: {e}"))?;
+    let filter = filter.add_directive(REQUEST_SPAN.parse().map_err(|e| format!("{REQUEST_SPAN} is wrong: {e}"))?);
     let discreet = filter_fn(|line| *line.level() <= LevelFilter::INFO || is_ours(line.target()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match format {

@@ -73,6 +73,10 @@ pub struct JobBody<'a> {
     /// When the next attempt is due; `null` unless `Pending`.
     #[schema(format = DateTime, required)]
     pub next_attempt_at_utc: Option<String>,
+    /// When somebody asked to run it at once; absent when nobody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime, nullable = false)]
+    pub run_now_at_utc: Option<String>,
     /// Attempts made so far.
     pub attempts: u32,
     /// The same for all occurrences of a recurring job; `null` for a one-shot.
@@ -177,6 +181,7 @@ impl<'a> JobBody<'a> {
                 State::Pending { due_at } => Some(format_instant(*due_at)),
                 State::Firing { .. } | State::Done(_) | State::Cancelled(_) | State::DeadLetter(_) => None,
             },
+            run_now_at_utc: job.run_now_at.map(format_instant),
             attempts: job.attempts,
             series_id: job.occurrence.map(|o| o.series.0),
             occurrence_number: job.occurrence.map(|o| o.number),

@@ -5,8 +5,11 @@
 mod auth;
 mod bad_input;
 mod callback;
+mod changes;
 mod create;
 mod life;
 mod list;
+mod preview;
 mod recurrence;
 mod retry;
+mod stats;

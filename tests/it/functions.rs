@@ -67,7 +67,8 @@ async fn log_lines_name_the_request_and_the_job() {
     assert_eq!((&failed["status_code"], &failed["level"]), (&json!(500), &json!("INFO")), "{failed}");
     let spans = failed["spans"].as_array().unwrap();
     let field = |name: &str| spans.iter().find_map(|span| span.get(name)).cloned().unwrap_or_default();
-    assert_eq!(field("request_id"), request_id(0, 0).as_str());
+    assert_eq!(field("requestId"), request_id(0, 0).as_str());
+    assert_eq!(failed.to_string().matches(&request_id(0, 0)).count(), 1, "once is enough: {failed}");
     assert_eq!((field("job"), field("tenant")), (row.id.as_str().into(), row.tenant.as_str().into()));
     assert_eq!(field("attempt"), 1);
     let printed = invocation.stdout.join("\n");

@@ -242,6 +242,47 @@ fn an_occurrence_may_wait_for_its_next_attempt_beside_a_successor_put_before_a_c
 }
 
 #[test]
+fn a_retried_occurrence_may_be_called_again_and_wait_beside_its_series() {
+    let mut evidence = healthy();
+    evidence.rows[1] = ended("dead", "Done", json!({ "attempts": 1, "maxRetries": 2, "redrives": 1 }));
+    evidence.calls.extend([call("dead", 2, 500), call("dead", 1, 204)]);
+    evidence.rows[3] = open("s1", "Pending", daily(1, "2026-03-28T01:30:00.000Z"));
+    evidence.rows[3].redrives = 1;
+    evidence.rows[4].attempts = 0;
+    assert_eq!(evidence.violations(), [""; 0]);
+    evidence.calls.push(call("dead", 1, 204));
+    assert_eq!(evidence.violations().len(), 1, "a call too many");
+}
+
+#[test]
+fn what_was_run_now_may_be_called_before_its_planned_instant_but_not_before_somebody_asked() {
+    let mut evidence = healthy();
+    evidence.rows[0].planned_at += TimeDelta::days(1);
+    evidence.rows[0].run_now_at = parse_instant("2026-03-28T02:00:00Z");
+    assert_eq!(evidence.violations(), [""; 0]);
+    evidence.rows[0].run_now_at = parse_instant("2026-03-28T02:00:00.001Z");
+    assert!(evidence.violations().iter().all(|violation| violation.starts_with("3.")), "{:?}", evidence.violations());
+    assert_eq!(evidence.violations().len(), 2);
+}
+
+#[test]
+fn a_retried_occurrence_may_outlive_those_after_it() {
+    let mut evidence = healthy();
+    evidence.now += TimeDelta::days(40);
+    evidence.rows = vec![
+        ended("s1", "Done", daily(1, "2026-03-28T01:30:00.000Z")),
+        open("s9", "Pending", daily(9, "2026-04-05T00:30:00.000Z")),
+    ];
+    evidence.calls.clear();
+    evidence.sightings.clear();
+    assert!(!evidence.violations().is_empty(), "a hole");
+    evidence.rows[0].redrives = 1;
+    evidence.rows[0].status = "DeadLetter".to_owned();
+    evidence.rows[0].tenant_status = "a#DeadLetter".to_owned();
+    assert_eq!(evidence.violations(), [""; 0]);
+}
+
+#[test]
 fn what_has_expired_is_not_missed() {
     let mut evidence = healthy();
     evidence.now += TimeDelta::days(30);

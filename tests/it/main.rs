@@ -6,6 +6,7 @@
 mod calendar_oracle;
 mod callback_headers;
 mod certificates;
+mod changes;
 mod contract;
 mod crash;
 mod dev_command;

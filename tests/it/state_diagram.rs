@@ -7,7 +7,7 @@ use shared::clock::Timestamp;
 use shared::ids::{JobId, SeriesId};
 use shared::job::Status;
 use shared::lifecycle::Lost;
-use shared::store::{Cancelled, Claimed, Settled, Store as Jobs};
+use shared::store::{Changed, Claimed, Settled, Store as Jobs};
 
 use crate::on_both_stores;
 use crate::store::{HOURLY, ONE_SHOT, after, claimed, ended, jobs, noon, now_stored, status, stored, tenant, write};
@@ -64,6 +64,7 @@ impl Explorer {
             ("#status", "status"),
             (":pending", "Pending"),
             (":firing", "Firing"),
+            (":dead", "DeadLetter"),
             (":nowSeconds", "now"),
             (":now", "now"),
             (":lease", "lease"),
@@ -81,7 +82,7 @@ impl Explorer {
             Status::Firing => drop(claimed(&self.jobs, id, noon()).await),
             Status::Done => self.settle(id, 200).await,
             Status::Cancelled => {
-                assert!(matches!(self.jobs.cancel(&tenant(), id, noon()).await.unwrap(), Cancelled::Cancelled(_)));
+                assert!(matches!(self.jobs.cancel(&tenant(), id, noon()).await.unwrap(), Changed::Changed(_)));
             }
             Status::DeadLetter => {
                 self.settle(id, 500).await;
@@ -111,7 +112,7 @@ impl Explorer {
         drop(claimed(&self.jobs, left_open.id, noon()).await);
         let failed = claimed(&self.jobs, left_open.id, after(60)).await.settle(ended(500), after(60));
         assert_eq!(write(&self.jobs, &failed).await, Settled::Recorded);
-        assert!(matches!(self.jobs.cancel(&tenant(), left_open.id, after(60)).await.unwrap(), Cancelled::Cancelled(_)));
+        assert!(matches!(self.jobs.cancel(&tenant(), left_open.id, after(60)).await.unwrap(), Changed::Changed(_)));
         let next = SeriesId(left_open.id.0).occurrence(2);
         self.note(NOTHING, status(&self.jobs, next).await.as_str(), "end of a cancelled series");
     }
@@ -135,8 +136,21 @@ impl Explorer {
         let id = self.job_in(from).await;
         let before = now_stored(&self.jobs, id).await;
         match self.jobs.cancel(&tenant(), id, after(60)).await.unwrap() {
-            Cancelled::Cancelled(job) => self.note(from.as_str(), job.state.status().as_str(), "DELETE"),
-            Cancelled::NotPending(_) | Cancelled::NotFound => assert_eq!(now_stored(&self.jobs, id).await, before),
+            Changed::Changed(job) => self.note(from.as_str(), job.state.status().as_str(), "DELETE"),
+            Changed::Not(_) | Changed::NotFound => assert_eq!(now_stored(&self.jobs, id).await, before),
+        }
+    }
+
+    async fn wish(&mut self, from: Status, event: &str) {
+        let id = self.job_in(from).await;
+        let before = now_stored(&self.jobs, id).await;
+        let changed = match event {
+            "retry" => self.jobs.retry(&tenant(), id, after(60)).await,
+            _ => self.jobs.run_now(&tenant(), id, after(60)).await,
+        };
+        match changed.unwrap() {
+            Changed::Changed(job) => self.note(from.as_str(), job.state.status().as_str(), event),
+            Changed::Not(_) | Changed::NotFound => assert_eq!(now_stored(&self.jobs, id).await, before),
         }
     }
 
@@ -187,6 +201,8 @@ on_both_stores! {
                 explorer.claim(from, id, now).await;
             }
             explorer.cancellation(from).await;
+            explorer.wish(from, "retry").await;
+            explorer.wish(from, "run now").await;
             explorer.expiry(from).await;
         }
         let exhausted = explorer.job_in(Status::Firing).await;

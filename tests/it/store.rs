@@ -8,7 +8,7 @@ use shared::job::{Job, Status};
 use shared::lifecycle::{Claim, Delivery, Lost, Settlement};
 use shared::request::{self, Rules};
 use shared::store::table::{self, TableNames};
-use shared::store::{Cancelled, Claimed, Created, ListQuery, Order, Settled, Store as Jobs, local_client};
+use shared::store::{Changed, Claimed, Created, ListQuery, Order, Settled, Store as Jobs, local_client};
 
 use crate::on_both_stores;
 use crate::support::chaos_proxy::{ChaosProxy, Fault, operation};
@@ -135,7 +135,7 @@ on_both_stores! {
         let jobs = jobs(&store, store.endpoint()).await;
         let later = stored(&jobs, r#"{"callbackUrl":"https://example.com/","delaySeconds":60}"#).await;
         assert_eq!(lost(&jobs, later.id, after(59)).await, Lost::NotDue);
-        assert!(matches!(jobs.cancel(&tenant(), later.id, noon()).await.unwrap(), Cancelled::Cancelled(_)));
+        assert!(matches!(jobs.cancel(&tenant(), later.id, noon()).await.unwrap(), Changed::Changed(_)));
         assert_eq!(lost(&jobs, later.id, after(60)).await, Lost::Ended);
         assert_eq!(lost(&jobs, JobId::random(), noon()).await, Lost::Gone);
     }
@@ -168,15 +168,15 @@ on_both_stores! {
         let jobs = jobs(&store, store.endpoint()).await;
         let job = stored(&jobs, ONE_SHOT).await;
         let other = TenantId::parse("other").unwrap();
-        assert!(matches!(jobs.cancel(&other, job.id, noon()).await.unwrap(), Cancelled::NotFound));
+        assert!(matches!(jobs.cancel(&other, job.id, noon()).await.unwrap(), Changed::NotFound));
         assert!(jobs.get(&other, job.id, noon()).await.unwrap().is_none());
         let claim = claimed(&jobs, job.id, noon()).await;
         let refused = jobs.cancel(&tenant(), job.id, noon()).await.unwrap();
-        assert!(matches!(refused, Cancelled::NotPending(Status::Firing)), "{refused:?}");
+        assert!(matches!(refused, Changed::Not(Status::Firing)), "{refused:?}");
         assert_eq!(write(&jobs, &claim.settle(ended(200), noon())).await, Settled::Recorded);
         let refused = jobs.cancel(&tenant(), job.id, noon()).await.unwrap();
-        assert!(matches!(refused, Cancelled::NotPending(Status::Done)), "{refused:?}");
-        assert!(matches!(jobs.cancel(&tenant(), job.id, after(31 * 86_400)).await.unwrap(), Cancelled::NotFound));
+        assert!(matches!(refused, Changed::Not(Status::Done)), "{refused:?}");
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(31 * 86_400)).await.unwrap(), Changed::NotFound));
     }
 
     async fn the_next_occurrence_is_put_once(store: Store) {
@@ -194,7 +194,7 @@ on_both_stores! {
     async fn cancelling_a_job_that_waits_beside_its_successor_ends_both(store: Store) {
         let jobs = jobs(&store, store.endpoint()).await;
         let (job, successor) = both_waiting(&jobs).await;
-        assert!(matches!(jobs.cancel(&tenant(), job.id, after(61)).await.unwrap(), Cancelled::Cancelled(_)));
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(61)).await.unwrap(), Changed::Changed(_)));
         assert_eq!(status(&jobs, successor.id).await, Status::Cancelled);
     }
 
@@ -202,7 +202,7 @@ on_both_stores! {
         let jobs = jobs(&store, store.endpoint()).await;
         let (job, successor) = both_waiting(&jobs).await;
         let delivering = claimed(&jobs, successor.id, after(3_600)).await;
-        assert!(matches!(jobs.cancel(&tenant(), job.id, after(3_601)).await.unwrap(), Cancelled::Cancelled(_)));
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(3_601)).await.unwrap(), Changed::Changed(_)));
         let settlement = delivering.settle(ended(200), after(3_602));
         let third = settlement.successor.clone().unwrap().id;
         assert_eq!(write(&jobs, &settlement).await, Settled::Recorded);
@@ -215,7 +215,7 @@ on_both_stores! {
         let frozen = claimed(&jobs, job.id, noon()).await.settle(ended(200), noon());
         let again = claimed(&jobs, job.id, after(60)).await.settle(ended(500), after(60));
         assert_eq!(write(&jobs, &again).await, Settled::Recorded);
-        assert!(matches!(jobs.cancel(&tenant(), job.id, after(61)).await.unwrap(), Cancelled::Cancelled(_)));
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(61)).await.unwrap(), Changed::Changed(_)));
         let successor = frozen.successor.clone().unwrap().id;
         assert_eq!(write(&jobs, &frozen).await, Settled::LeaseLost);
         assert_eq!(status(&jobs, successor).await, Status::Cancelled);
@@ -226,7 +226,7 @@ on_both_stores! {
         let job = stored(&jobs, HOURLY).await;
         let failed = claimed(&jobs, job.id, noon()).await.settle(ended(500), noon());
         assert_eq!(write(&jobs, &failed).await, Settled::Recorded);
-        assert!(matches!(jobs.cancel(&tenant(), job.id, after(1)).await.unwrap(), Cancelled::Cancelled(_)));
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(1)).await.unwrap(), Changed::Changed(_)));
         let next = SeriesId(job.id.0).occurrence(2);
         assert!(jobs.get(&tenant(), next, noon()).await.unwrap().is_none());
     }
@@ -242,7 +242,7 @@ on_both_stores! {
         }
         let settlement = claimed(&jobs, job.id, noon()).await.settle(ended(500), noon());
         assert_eq!(write(&jobs, &settlement).await, Settled::Recorded);
-        assert!(matches!(jobs.cancel(&tenant(), job.id, noon()).await.unwrap(), Cancelled::Cancelled(_)));
+        assert!(matches!(jobs.cancel(&tenant(), job.id, noon()).await.unwrap(), Changed::Changed(_)));
         assert_eq!(now_stored(&jobs, job.id).await.attempts, 1, "counted once");
     }
 
@@ -256,7 +256,7 @@ on_both_stores! {
         spoilt.expression_attribute_values(":nonsense", nonsense).send().await.unwrap();
         assert!(jobs.get(&tenant(), bad.id, noon()).await.is_err());
         let all = ListQuery {
-            tenant: tenant(), status: None, from: None, to: None, limit: 50, order: Order::Ascending, after: None,
+            tenant: tenant(), status: None, series: None, from: None, to: None, limit: 50, order: Order::Ascending, after: None,
         };
         let page = jobs.list(&all, noon()).await.unwrap();
         assert_eq!(page.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [good.id]);
@@ -269,13 +269,13 @@ on_both_stores! {
             let body = format!(r#"{{"callbackUrl":"https://example.com/","delaySeconds":{}}}"#, n / 2);
             let job = stored(&jobs, &body).await;
             if n % 3 == 0 {
-                assert!(matches!(jobs.cancel(&tenant(), job.id, noon()).await.unwrap(), Cancelled::Cancelled(_)));
+                assert!(matches!(jobs.cancel(&tenant(), job.id, noon()).await.unwrap(), Changed::Changed(_)));
             }
             all.push((job.planned_at, job.id.to_string()));
         }
         all.sort();
         for (order, limit) in [Order::Ascending, Order::Descending].into_iter().flat_map(|o| (1..=12).map(move |l| (o, l))) {
-            let mut query = ListQuery { tenant: tenant(), status: None, from: None, to: None, limit, order, after: None };
+            let mut query = ListQuery { tenant: tenant(), status: None, series: None, from: None, to: None, limit, order, after: None };
             let mut walked = Vec::new();
             loop {
                 let page = jobs.list(&query, noon()).await.unwrap();
@@ -292,7 +292,7 @@ on_both_stores! {
             assert_eq!(walked, all, "{order:?} by {limit}");
         }
         let pending = ListQuery {
-            tenant: tenant(), status: Some(Status::Pending), from: Some(after(1)), to: Some(after(3)),
+            tenant: tenant(), status: Some(Status::Pending), series: None, from: Some(after(1)), to: Some(after(3)),
             limit: 50, order: Order::Ascending, after: None,
         };
         let page = jobs.list(&pending, noon()).await.unwrap();

@@ -14,6 +14,7 @@ const API_MAY: &str = "
     dynamodb:PutItem table/scheduler-jobs
     dynamodb:UpdateItem table/scheduler-jobs
     dynamodb:Query table/scheduler-jobs/index/tenant-plannedAt
+    dynamodb:Query table/scheduler-jobs/index/series
     dynamodb:GetItem table/scheduler-tenants
     dynamodb:Query table/scheduler-usage
     dynamodb:UpdateItem table/scheduler-usage

@@ -1,30 +1,31 @@
-//! The endpoints of jobs (CONTRACT §3): create, list, look at, cancel.
-//! It never decides what a valid job is (`shared::request`) nor what may be done to one (`shared::store`).
+//! The endpoints of jobs (CONTRACT §3): create, list, look at.
+//! It never decides what a valid job is; `shared::request` does. Neighbours: `changes` what is done to jobs, `preview` what
+//! would become of one.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared::clock::parse_instant;
 use shared::cursor;
-use shared::ids::{JobId, TenantId};
+use shared::ids::{JobId, SeriesId, TenantId};
 use shared::job::{Job, Status};
-use shared::request::{self, FieldError, Rejection};
-use shared::store::{Cancelled, Created, ListQuery, Order};
+use shared::request::{self, FieldError};
+use shared::store::{Created, ListQuery, Order};
 use shared::wire::JobBody;
 use utoipa::ToSchema;
 
+use crate::App;
 use crate::auth::{Reader, Writer};
+use crate::incoming::{read_id, read_json, refusal};
 use crate::openapi::CreateJobBody;
+use crate::parameters::Parameters;
 use crate::problem::Problem;
-use crate::{App, LARGEST_BODY};
 
 /// A page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,7 +44,9 @@ pub(crate) struct JobPage<'a> {
     responses(
         (status = 201, body = JobBody<'static>, headers(("Location" = String)), links(
             ("detail" = (operation_id = "detail", parameters(("id" = "$response.body#/id")))),
-            ("cancel" = (operation_id = "cancel", parameters(("id" = "$response.body#/id")))))),
+            ("cancel" = (operation_id = "cancel", parameters(("id" = "$response.body#/id")))),
+            ("runNow" = (operation_id = "runNow", parameters(("id" = "$response.body#/id")))),
+            ("retry" = (operation_id = "retry", parameters(("id" = "$response.body#/id")))))),
         (status = 200, body = JobBody<'static>, description = "made before, with the same Idempotency-Key"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -62,10 +65,7 @@ pub(crate) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let leave = app.meter.leave_to_create(&tenant)?;
-    if !is_json(&headers) {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json."));
-    }
-    let body = body.map_err(|e| unread(&e))?;
+    let body = read_json(&headers, body)?;
     let key = read_request_key(&headers)?;
     let now = app.clock.now();
     let hash = key.is_some().then(|| shared::token::hash(&String::from_utf8_lossy(&body)));
@@ -97,10 +97,11 @@ pub(crate) async fn create(
     }
 }
 
-/// Lists jobs by planned instant.
+/// Lists jobs by planned instant, or the occurrences of one series by number.
 #[utoipa::path(get, path = "/scheduled-jobs",
     params(
         ("status" = Option<Status>, Query),
+        ("seriesId" = Option<String>, Query, format = Uuid, description = "the occurrences of this series alone"),
         ("from" = Option<String>, Query, format = DateTime, description = "inclusive, of fireAtUtc"),
         ("to" = Option<String>, Query, format = DateTime, description = "exclusive"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 unless given"),
@@ -150,59 +151,6 @@ pub(crate) async fn detail(
     Ok(Json(JobBody::detailed(&job)).into_response())
 }
 
-/// Cancels a job that waits; a recurring one ends with it.
-#[utoipa::path(delete, path = "/scheduled-jobs/{id}", params(("id" = String, Path, format = Uuid)),
-    responses(
-        (status = 200, body = JobBody<'static>),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "it does not wait"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
-    ), security(("bearer" = []), ("apiKey" = [])))]
-pub(crate) async fn cancel(
-    Writer(tenant): Writer,
-    State(app): State<Arc<App>>,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Response, Problem> {
-    let id = read_id(id)?;
-    let cancelling = Box::pin(app.store.cancel(&tenant, id, app.clock.now()));
-    match app.meter.tell_beside(cancelling).await? {
-        Cancelled::Cancelled(job) => Ok(Json(JobBody::new(&job)).into_response()),
-        Cancelled::NotFound => Err(Problem::not_found()),
-        Cancelled::NotPending(status) => Err(Problem::not_pending(status)),
-    }
-}
-
-fn refusal(rejection: Rejection) -> Problem {
-    match rejection {
-        Rejection::Malformed(detail) => Problem::new(StatusCode::BAD_REQUEST, detail),
-        Rejection::Fields(errors) => Problem::wrong_fields(errors),
-    }
-}
-
-/// What is no UUID names no job.
-fn read_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, Problem> {
-    id.ok().and_then(|Path(id)| id.parse().ok()).map(JobId).ok_or_else(Problem::not_found)
-}
-
-/// The body did not come in whole: too large, or the connection broke.
-fn unread(rejection: &BytesRejection) -> Problem {
-    let detail = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        format!("The body is larger than {LARGEST_BODY} bytes.")
-    } else {
-        "The body could not be read to its end.".to_owned()
-    };
-    Problem::new(rejection.status(), detail)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
 fn read_request_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key =
@@ -213,61 +161,36 @@ fn read_request_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 
+const LIST_PARAMETERS: [&str; 7] = ["status", "seriesId", "from", "to", "limit", "order", "cursor"];
+
 fn read_list_query(tenant: TenantId, text: &str) -> Result<ListQuery, Vec<FieldError>> {
-    let mut query =
-        ListQuery { tenant, status: None, from: None, to: None, limit: 50, order: Order::default(), after: None };
-    let (mut errors, mut seen, mut page) = (Vec::new(), HashSet::new(), None);
-    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-        let wrong = if seen.insert(name.to_string()) {
-            match name.as_ref() {
-                "status" => {
-                    query.status = Status::parse(&value);
-                    query.status.is_none().then_some("must be Pending, Firing, Done, Cancelled or DeadLetter")
-                }
-                "from" | "to" => {
-                    let at = parse_instant(&value);
-                    *(if name == "from" { &mut query.from } else { &mut query.to }) = at;
-                    at.is_none().then_some("must be an instant such as 2026-12-24T18:00:00Z (RFC 3339)")
-                }
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=200) => {
-                        query.limit = limit;
-                        None
-                    }
-                    _ => Some("must be a whole number from 1 to 200"),
-                },
-                "order" => match value.as_ref() {
-                    "desc" => None,
-                    "asc" => {
-                        query.order = Order::Ascending;
-                        None
-                    }
-                    _ => Some("must be desc or asc"),
-                },
-                "cursor" => {
-                    page = Some(value.into_owned());
-                    None
-                }
-                _ => Some("is not a parameter of this list"),
-            }
-        } else {
-            Some("is given twice")
-        };
-        errors.extend(wrong.map(|detail| FieldError { pointer: pointer(&name), detail: detail.to_owned() }));
-    }
-    if let Some(page) = page.filter(|_| errors.is_empty()) {
+    let mut given = Parameters::read(text, "this list", &LIST_PARAMETERS);
+    let mut query = ListQuery {
+        tenant,
+        status: given.take("status", Status::parse, "must be Pending, Firing, Done, Cancelled or DeadLetter"),
+        series: given.take("seriesId", |text| text.parse().ok().map(SeriesId), "must be a UUID"),
+        from: given.instant("from"),
+        to: given.instant("to"),
+        limit: given.number("limit", 1..=200).unwrap_or(50),
+        order: given.take("order", read_order, "must be desc or asc").unwrap_or_default(),
+        after: None,
+    };
+    let page = given.take("cursor", |text| Some(text.to_owned()), "");
+    if let Some(page) = page.filter(|_| given.are_right()) {
         query.after = cursor::decode(&query, &page);
         if query.after.is_none() {
-            let detail = "is not a cursor of this list with these filters".to_owned();
-            errors.push(FieldError { pointer: "/cursor".to_owned(), detail });
+            given.refuse("cursor", "is not a cursor of this list with these filters");
         }
     }
-    if errors.is_empty() { Ok(query) } else { Err(errors) }
+    given.finish().map(|()| query)
 }
 
-/// A JSON pointer (RFC 6901) to the parameter, whose name may be anything.
-fn pointer(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+fn read_order(text: &str) -> Option<Order> {
+    match text {
+        "desc" => Some(Order::Descending),
+        "asc" => Some(Order::Ascending),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -284,27 +207,14 @@ mod tests {
         for (text, expected) in [
             ("", &[] as &[&str]),
             ("status=Done&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00&limit=200&order=asc", &[]),
+            ("seriesId=6ba7b810-9dad-11d1-80b4-00c04fd430c8&status=Done", &[]),
             ("status=done&from=x&to=&limit=0&order=up", &["/status", "/from", "/to", "/limit", "/order"]),
             ("limit=201&state=Done&a~/b=1", &["/limit", "/state", "/a~0~1b"]),
             ("limit=1&limit=2", &["/limit"]),
+            ("seriesId=1", &["/seriesId"]),
             ("cursor=AAAA", &["/cursor"]),
         ] {
             assert_eq!(pointers(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn json_is_known_by_its_media_type() {
-        for (text, expected) in [
-            ("application/json", true),
-            ("Application/JSON; charset=utf-8", true),
-            ("application/cloudevents+json", true),
-            ("text/json", false),
-            ("application/jsonp", false),
-            ("", false),
-        ] {
-            let headers = HeaderMap::from_iter([(CONTENT_TYPE, text.parse().unwrap())]);
-            assert_eq!(is_json(&headers), expected, "{text}");
         }
     }
 }

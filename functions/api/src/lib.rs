@@ -1,15 +1,20 @@
 //! The HTTP API as one axum router: the same for Lambda and for `scheduler dev`.
-//! It never fires a job; the poller does. Neighbours: `jobs` the endpoints, `auth` who may,
-//! `meter` what was used, `problem` what went wrong.
+//! It never fires a job; the poller does. Neighbours: `jobs`, `changes`, `preview` and `stats` the endpoints, `auth` who
+//! may, `meter` what was used, `problem` what went wrong.
 
 mod auth;
+mod changes;
+mod incoming;
 mod jobs;
 mod jwks;
 mod jwt;
 mod limits;
 mod meter;
 mod openapi;
+mod parameters;
+mod preview;
 mod problem;
+mod stats;
 
 use std::sync::Arc;
 
@@ -58,7 +63,14 @@ pub fn router(settings: &Settings, store: Store, tenants: Tenants, clock: Clock)
     });
     let (router, document) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(jobs::create, jobs::list))
-        .routes(routes!(jobs::detail, jobs::cancel))
+        .routes(routes!(preview::preview))
+        .routes(routes!(changes::retry_many))
+        .routes(routes!(jobs::detail, changes::cancel))
+        .routes(routes!(changes::retry))
+        .routes(routes!(changes::run_now))
+        .routes(routes!(stats::stats))
+        .routes(routes!(stats::jobs))
+        .routes(routes!(stats::upcoming))
         .routes(routes!(openapi::healthz))
         .routes(routes!(openapi::openapi))
         .split_for_parts();
@@ -122,6 +134,10 @@ mod tests {
             ("POST", "/scheduled-jobs", 401),
             ("GET", "/scheduled-jobs/%ff", 401),
             ("DELETE", "/scheduled-jobs/1", 401),
+            ("POST", "/scheduled-jobs/1/retry", 401),
+            ("POST", "/scheduled-jobs/preview", 401),
+            ("GET", "/scheduled-jobs/retry", 405),
+            ("GET", "/stats/nothing", 404),
         ] {
             let (response, body) = ask(method, path).await;
             let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
@@ -179,16 +195,23 @@ mod tests {
             "post /scheduled-jobs",
             "get /scheduled-jobs/{id}",
             "delete /scheduled-jobs/{id}",
+            "post /scheduled-jobs/preview",
+            "post /scheduled-jobs/retry",
+            "post /scheduled-jobs/{id}/retry",
+            "post /scheduled-jobs/{id}/run-now",
+            "get /stats",
+            "get /stats/jobs",
+            "get /stats/upcoming",
         ] {
             assert!(operations.iter().any(|operation| operation == expected), "{expected} of {operations:?}");
         }
-        assert_eq!(operations.len(), 6, "{operations:?}");
+        assert_eq!(operations.len(), 13, "{operations:?}");
         let components = &document["components"];
         assert_eq!(components["securitySchemes"]["bearer"]["scheme"], "bearer");
         assert_eq!(components["securitySchemes"]["apiKey"]["name"], "X-Api-Key");
         assert_eq!(components["schemas"]["CreateJob"]["additionalProperties"], false);
         assert_eq!(components["schemas"]["CreateJob"]["required"], serde_json::json!(["callbackUrl"]));
-        for schema in ["Job", "Attempt", "JobPage", "Problem", "WrongField"] {
+        for schema in ["Job", "Attempt", "JobPage", "Problem", "WrongField", "Preview", "Stats", "RetriedMany"] {
             assert!(components["schemas"][schema].is_object(), "{schema}");
         }
         assert_eq!(components["schemas"]["Problem"]["properties"].get("cause"), None);

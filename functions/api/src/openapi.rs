@@ -58,6 +58,26 @@ pub(crate) struct CreateJobBody {
     timeout_seconds: Option<u32>,
 }
 
+/// Which dead letters to retry.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = RetryMany)]
+pub(crate) struct RetryManyBody {
+    /// `DeadLetter`, which the client says to show that it knows.
+    #[schema(pattern = "^DeadLetter$")]
+    status: String,
+    /// Inclusive, of fireAtUtc.
+    #[schema(format = DateTime)]
+    from: Option<String>,
+    /// Exclusive.
+    #[schema(format = DateTime)]
+    to: Option<String>,
+    /// Only to count them; false unless given.
+    dry_run: Option<bool>,
+    /// nextCursor of the call before, with the same range.
+    cursor: Option<String>,
+}
+
 /// Whether the API is up.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, description = "up")))]
 pub(crate) async fn healthz() -> Json<serde_json::Value> {

@@ -29,7 +29,7 @@ pub(crate) struct Problem {
     /// All the fields that are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<WrongField>,
-    /// What a job is that would have to be `Pending`.
+    /// What a job is that would have to be something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     job_status: Option<Status>,
@@ -80,8 +80,9 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "A valid token is needed: Authorization: Bearer <token>.")
     }
 
-    pub(crate) fn not_pending(status: Status) -> Self {
-        let detail = format!("Only a Pending job can be cancelled; this one is {status}.");
+    /// The job is not what it would have to be, as `only` says.
+    pub(crate) fn not_in_status(only: &str, status: Status) -> Self {
+        let detail = format!("{only}; this one is {status}.");
         Self { job_status: Some(status), ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
@@ -180,8 +181,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_does_not_wait_is_told_by_its_status() {
-        let (status, _, body) = finished(Problem::not_pending(Status::DeadLetter)).await;
+    async fn a_job_that_is_something_else_is_told_by_its_status() {
+        let (status, _, body) =
+            finished(Problem::not_in_status("Only a Pending job can be cancelled", Status::DeadLetter)).await;
         assert_eq!(status, StatusCode::CONFLICT);
         assert_eq!((&body["jobStatus"], &body["status"]), (&"DeadLetter".into(), &409.into()));
         assert!(body["detail"].as_str().unwrap().contains("DeadLetter"));

@@ -15,6 +15,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::deliver::Deliverer;
 use crate::tally::Tally;
+use crate::told::{Ended, Told};
 use crate::window::Window;
 
 #[derive(Debug)]
@@ -55,27 +56,38 @@ pub(crate) enum Fired {
 impl Fire {
     /// # Errors
     /// When the store fails, or there is no deliverer.
-    pub(crate) async fn fire(&self, due: &Due, window: &Window, tally: &Tally) -> Result<Fired, NotFired> {
+    pub(crate) async fn fire(&self, due: &Due, window: &Window, tally: &Tally, told: &Told) -> Result<Fired, NotFired> {
         // At the level of errors, so that an error names its job whatever LOG_LEVEL leaves out.
         let span = tracing::error_span!("job", job = %due.id, tenant = Empty, occurrence = Empty, attempt = Empty);
-        self.claim_and_deliver(due, window, tally).instrument(span).await
+        self.claim_and_deliver(due, window, tally, told).instrument(span).await
     }
 
-    async fn claim_and_deliver(&self, due: &Due, window: &Window, tally: &Tally) -> Result<Fired, NotFired> {
+    async fn claim_and_deliver(
+        &self,
+        due: &Due,
+        window: &Window,
+        tally: &Tally,
+        told: &Told,
+    ) -> Result<Fired, NotFired> {
         let deliverer = self.deliverer()?;
         match self.store.claim(due.id, self.clock.now()).await? {
             Claimed::Claimed(claim) => {
-                tally.note_claimed(due.due_at, self.clock.now());
+                let lateness = (self.clock.now() - due.due_at).to_std().unwrap_or_default();
+                tally.note_claimed(lateness);
                 say_whose(claim.job());
                 let delivery = self.attempt(deliverer, claim.job(), window).await;
                 tally.note_attempt(delivery.duration);
                 log_attempt(claim.job(), &delivery);
-                Ok(self.conclude(claim.settle(delivery, self.clock.now())).await?)
+                let now = self.clock.now();
+                let (tenant, host) = (&claim.job().tenant, due.host.as_str());
+                let (succeeded, answer) = (delivery.error.is_none(), delivery.duration);
+                told.note_attempt(Ended { tenant, host, succeeded, lateness, answer }, now);
+                self.conclude(claim.settle(delivery, now), told).await
             }
             Claimed::Exhausted(exhausted) => {
                 say_whose(exhausted.job());
                 // Its lease is over, but nobody can have taken the job: a claim wants an attempt that is left.
-                Ok(self.record(exhausted.bury(self.clock.now())).await?)
+                Ok(self.record(exhausted.bury(self.clock.now()), told).await?)
             }
             Claimed::Lost(why) => Ok(Fired::Lost(why)),
         }
@@ -111,22 +123,28 @@ impl Fire {
         }
     }
 
-    async fn conclude(&self, settlement: Settlement) -> Result<Fired, StoreError> {
+    async fn conclude(&self, settlement: Settlement, told: &Told) -> Result<Fired, NotFired> {
         // Under a lease that is over, the job may be somebody else's, and by now even cancelled with its series.
         if settlement.successor.is_some() && settlement.is_late(self.clock.now()) {
             return Ok(Fired::LeaseLost);
         }
-        self.record(settlement).await
+        Ok(self.record(settlement, told).await?)
     }
 
     /// The successor comes first: a crash in between repeats this occurrence, but no crash ends a series.
-    async fn record(&self, settlement: Settlement) -> Result<Fired, StoreError> {
+    async fn record(&self, settlement: Settlement, told: &Told) -> Result<Fired, StoreError> {
         if let Some(successor) = &settlement.successor {
             self.store.put_successor(successor).await?;
         }
         match self.store.settle(&settlement).await? {
             Settled::LeaseLost => Ok(Fired::LeaseLost),
-            Settled::Recorded => Ok(recorded(&settlement.job)),
+            Settled::Recorded => {
+                let fired = recorded(&settlement.job);
+                if fired == Fired::DeadLettered {
+                    told.note_dead_letter(&settlement.job.tenant, self.clock.now());
+                }
+                Ok(fired)
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The poller: find what is due, claim, deliver, settle. One invocation is one tick, shared out when it is large.
 //! It keeps nothing between ticks that matters: it may be killed at any instant and nothing is lost.
-//! Neighbours: `fire` is the protocol for one job, `hosts` the fair share of each receiver, `deliver` the call.
+//! Neighbours: `fire` is the protocol for one job, `hosts` the fair share of each receiver, `deliver` the call, `told`
+//! what the pictures of the API are made of.
 
 mod client;
 mod deliver;
@@ -14,6 +15,7 @@ pub mod metrics;
 mod resolver;
 mod tally;
 mod tick;
+mod told;
 mod window;
 
 use std::sync::{Arc, OnceLock};
@@ -32,6 +34,7 @@ pub use window::{COMFORTABLE, Window};
 
 use fire::Fire;
 use hosts::Hosts;
+use told::Told;
 
 /// Everything a tick needs. One for a process, shared by ticks that overlap.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub struct Poller {
     fire: Fire,
     in_flight: Arc<Semaphore>,
     hosts: Hosts,
+    told: Told,
 }
 
 impl Poller {
@@ -63,6 +67,7 @@ impl Poller {
         Arc::new(Self {
             in_flight: Arc::new(Semaphore::new(settings.concurrency)),
             hosts: Hosts::new(settings.concurrency_per_host),
+            told: Told::new(store.usage()),
             fire: Fire { store: store.clone(), deliverer: OnceLock::new(), settings, tenants, clock: clock.clone() },
             store,
             clock,

@@ -17,7 +17,6 @@ use shared::config::Settings;
 use shared::store::Store;
 use shared::store::tenants::Tenants;
 use shared::telemetry::{self, Format};
-use tracing::Instrument as _;
 
 use invoke::Workers;
 
@@ -60,12 +59,8 @@ async fn run() -> Result<(), Error> {
         metrics_service: settings.metrics_service.clone(),
         poller: Poller::lazy(settings, store, tenants, Clock::System),
     };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
-        // At the level of errors, so that an error names its request whatever LOG_LEVEL leaves out.
-        let span = tracing::error_span!("invocation", request_id = event.context.request_id);
-        function.handle(event).instrument(span)
-    }))
-    .await
+    // The runtime makes a span around each, which names the request.
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| function.handle(event))).await
 }
 
 impl Function {

@@ -72,10 +72,10 @@ impl Tally {
         self.left.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A claim that held, of a job that was due at `due_at`.
-    pub(crate) fn note_claimed(&self, due_at: Timestamp, now: Timestamp) {
+    /// A claim that held, of a job that was due so long ago.
+    pub(crate) fn note_claimed(&self, lateness: Duration) {
         self.claimed.fetch_add(1, Ordering::Relaxed);
-        record(&self.lateness, (now - due_at).to_std().unwrap_or_default());
+        record(&self.lateness, lateness);
     }
 
     pub(crate) fn note_attempt(&self, duration: Duration) {

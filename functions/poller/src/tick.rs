@@ -47,6 +47,9 @@ impl Poller {
         if !in_time {
             tracing::warn!("the invocation is over before all in flight has ended: that is left to its lease");
         }
+        if in_time {
+            self.told.tell(window.rest()).await;
+        }
         log(&summary, now);
         summary
     }
@@ -133,7 +136,7 @@ impl Poller {
         let mut seat = self.hosts.seat(first);
         while let Some(due) = seat.due() {
             if window.is_open() {
-                match self.fire.fire(due, window, tally).await {
+                match self.fire.fire(due, window, tally, &self.told).await {
                     Ok(fired) => tally.note(fired),
                     Err(error) => tally.note_failure(&error),
                 }

@@ -1,4 +1,4 @@
-//! Single fields of a create request: each is taken once, and what is wrong with it is kept.
+//! Single fields of a request: each is taken once, and what is wrong with it is kept.
 //! It never knows what a field means; `request` does.
 
 use std::fmt;
@@ -56,11 +56,12 @@ pub(super) fn members(raw: &RawValue) -> Option<Vec<(String, &RawValue)>> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(entries: Vec<(String, &'a RawValue)>, known: &'static [&'static str]) -> Self {
+    /// `what` the fields are of, for messages.
+    pub(super) fn new(entries: Vec<(String, &'a RawValue)>, what: &str, known: &'static [&'static str]) -> Self {
         let mut fields = Self { entries: Vec::with_capacity(entries.len()), known, errors: Vec::new() };
         for (name, raw) in entries {
             if !known.contains(&name.as_str()) {
-                fields.refuse(&name, unknown(&name, known));
+                fields.refuse(&name, unknown(&name, what, known));
             } else if fields.entries.iter().any(|(seen, _)| *seen == name) {
                 fields.refuse(&name, "is given twice");
             } else {
@@ -114,6 +115,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn text(&mut self, name: &'static str, fits: impl Fn(&str) -> bool, expected: &str) -> Option<String> {
         self.value(name, expected, |raw| text(raw).filter(|text| fits(text)))
+    }
+
+    pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        self.value(name, "true or false", |raw| serde_json::from_str(raw.get()).ok())
     }
 
     pub(super) fn number(&mut self, name: &'static str) -> Option<f64> {
@@ -176,12 +181,12 @@ impl<'a> Fields<'a> {
 }
 
 /// Says so, and names the field that was probably meant.
-fn unknown(name: &str, known: &[&str]) -> String {
+fn unknown(name: &str, what: &str, known: &[&str]) -> String {
     let likeness = |field: &&&str| strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase());
     let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|field| likeness(field) > 0.88) {
-        Some(field) => format!("is not a field of a job; {field} is"),
-        None => "is not a field of a job".to_owned(),
+        Some(field) => format!("is not a field of {what}; {field} is"),
+        None => format!("is not a field of {what}"),
     }
 }
 

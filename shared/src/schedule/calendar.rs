@@ -112,7 +112,7 @@ impl Calendar {
     }
 
     /// The one instant that a wall-clock time stands for.
-    fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
+    pub(super) fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         let offset = match self.zone.offset_from_local_datetime(&local) {
             MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(offset, _) => offset,
             MappedLocalTime::None => GapInfo::new(&local, &self.zone)?.begin?.1,

@@ -48,6 +48,10 @@ struct Item {
     series_id: Option<SeriesId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     occurrence_number: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    redrives: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_now_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_hash: Option<String>,
     #[serde(flatten)]
@@ -124,6 +128,8 @@ pub(super) fn encode(job: &Job, write: WriteId, shards: u32) -> Result<Attribute
         expires_at: ended.map(expires_at_seconds),
         series_id: job.occurrence.map(|o| o.series),
         occurrence_number: job.occurrence.map(|o| o.number),
+        redrives: job.redrives,
+        run_now_at: job.run_now_at.map(format_instant),
         request_hash: job.request_hash.clone(),
         spec: SpecItem::from(job.spec.as_ref()),
     };
@@ -160,6 +166,11 @@ impl Item {
             state,
             created_at: parse_instant(&self.created_at)?,
             updated_at: parse_instant(&self.updated_at)?,
+            redrives: self.redrives,
+            run_now_at: match self.run_now_at {
+                Some(text) => Some(parse_instant(&text)?),
+                None => None,
+            },
             request_hash: self.request_hash,
             spec: Arc::new(self.spec.into_spec()?),
         })
@@ -305,6 +316,11 @@ pub(super) fn tenant_status(tenant: &TenantId, status: Status) -> String {
         Status::Done | Status::Cancelled | Status::DeadLetter => status.as_str(),
     };
     format!("{tenant}#{partition}")
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn planned_at_id(planned_at: Timestamp, id: JobId) -> String {

@@ -1,6 +1,6 @@
 //! The lists: pages of a tenant's jobs by planned instant, merged over the partitions of the list index and
 //! read whole from the table. It never trusts the index for a status: the table's item decides.
-//! Neighbour: `cursor` turns a [`Position`] into text for clients.
+//! Neighbours: `series` has the keys of one series, `cursor` turns a [`Position`] into text for clients.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -8,14 +8,15 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::item::{self, Attributes, tenant_status, text};
+use super::series::SeriesKeys;
 use super::table::{LIST_INDEX, attribute};
 use super::{Store, StoreError, unavailable};
 use crate::clock::{Stopwatch, Timestamp, format_instant};
-use crate::ids::TenantId;
+use crate::ids::{SeriesId, TenantId};
 use crate::job::{Job, Status};
 
 /// DynamoDB's limit on one `BatchGetItem`.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 /// A page ends early rather than outgrow what Lambda can answer (6 MB).
 const PAGE_BYTES: usize = 4 << 20;
 /// A page ends early, perhaps empty, rather than keep its caller waiting.
@@ -34,6 +35,8 @@ pub enum Order {
 pub struct ListQuery {
     pub tenant: TenantId,
     pub status: Option<Status>,
+    /// The occurrences of this series alone, in the order of their numbers.
+    pub series: Option<SeriesId>,
     pub from: Option<Timestamp>,
     pub to: Option<Timestamp>,
     pub limit: usize,
@@ -42,7 +45,8 @@ pub struct ListQuery {
     pub after: Option<Position>,
 }
 
-/// A place in a list: `{planned instant}#{id}`, the sort key of the list index.
+/// A place in a list: `{planned instant}#{id}`, the sort key of the list index; or `{occurrence number}#{id}` in a series,
+/// the number with all its zeros.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub String);
 
@@ -60,7 +64,7 @@ impl Store {
     /// When the store fails.
     pub async fn list(&self, query: &ListQuery, now: Timestamp) -> Result<Page, StoreError> {
         let watch = Stopwatch::start();
-        let mut keys = MergedKeys::new(self, query);
+        let mut keys = Keys::new(self, query);
         let mut jobs: Vec<Job> = Vec::new();
         let mut bytes = 0;
         let mut reached = None;
@@ -133,6 +137,9 @@ impl ListQuery {
         job.tenant == self.tenant
             && !job.is_expired(now)
             && self.status.is_none_or(|status| status == job.state.status())
+            && self.series.is_none_or(|series| job.occurrence.is_some_and(|o| o.series == series))
+            && self.from.is_none_or(|from| from <= job.planned_at)
+            && self.to.is_none_or(|to| job.planned_at < to)
     }
 
     /// The partitions that the list is merged from.
@@ -148,6 +155,29 @@ impl ListQuery {
 impl Position {
     fn id(&self) -> &str {
         self.0.split_once('#').map_or("", |(_, id)| id)
+    }
+}
+
+/// The keys of a list in its order, from whichever index has it.
+enum Keys<'a> {
+    Tenant(MergedKeys<'a>),
+    Series(SeriesKeys<'a>),
+}
+
+impl<'a> Keys<'a> {
+    fn new(store: &'a Store, query: &'a ListQuery) -> Self {
+        match query.series {
+            None => Self::Tenant(MergedKeys::new(store, query)),
+            Some(series) => Self::Series(SeriesKeys::new(store, query, series)),
+        }
+    }
+
+    /// Up to `count` keys; fewer only at the end.
+    async fn take(&mut self, count: usize) -> Result<Vec<Position>, StoreError> {
+        match self {
+            Self::Tenant(keys) => keys.take(count).await,
+            Self::Series(keys) => keys.take(count).await,
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The jobs in DynamoDB: the store is the queue. Only this folder knows an expression or the AWS SDK.
 //! It never decides what becomes of a job; `lifecycle` does, and each transition is one conditional write here.
-//! Neighbours: `write` the transitions, `due` the queue, `list` the lists, `item` the attributes, `table` their shape,
-//! `tenants` who may, `usage` what may be lost.
+//! Neighbours: `write` and `change` the transitions, `due` the queue, `list` and `series` the lists, `count` their
+//! lengths, `item` the attributes, `table` their shape, `tenants` who may, `usage` and `outcomes` what may be lost.
 
+mod change;
+mod count;
 mod due;
 mod item;
 mod list;
+pub mod outcomes;
+mod series;
 pub mod table;
 pub mod tenants;
 pub mod usage;
@@ -22,11 +26,13 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
+pub use change::Changed;
+pub use count::{Count, LARGEST_COUNT};
 pub use due::{Due, DuePages};
 pub use item::decode;
 pub use list::{ListQuery, Order, Page, Position};
 pub use table::TableNames;
-pub use write::{Cancelled, Claimed, Created, Settled};
+pub use write::{Claimed, Created, Settled};
 
 use crate::clock::Timestamp;
 use crate::ids::{JobId, TenantId};

@@ -3,8 +3,9 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
+    TimeToLiveSpecification,
 };
 
 use super::{StoreError, unavailable};
@@ -41,6 +42,10 @@ pub mod attribute {
     pub const TENANT_STATUS: &str = "tenantStatus";
     /// `{planned instant}#{id}`: the order of the lists.
     pub const PLANNED_AT_ID: &str = "plannedAtId";
+    /// On recurring jobs alone, which keeps the index of series sparse.
+    pub const SERIES_ID: &str = "seriesId";
+    /// From 1; the one key that is a number.
+    pub const OCCURRENCE_NUMBER: &str = "occurrenceNumber";
     /// `host:port` of the callback, projected so that the poller knows the destination before it claims.
     pub const CALLBACK_HOST: &str = "callbackHost";
     /// Epoch seconds; the TTL of each table.
@@ -51,6 +56,8 @@ pub mod attribute {
 pub const DUE_INDEX: &str = "status-fireAt";
 /// The lists.
 pub const LIST_INDEX: &str = "tenant-plannedAt";
+/// The occurrences of each series. None of its keys ever changes, so it costs a unit when a recurring job is created.
+pub const SERIES_INDEX: &str = "series";
 
 /// One table as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +82,10 @@ pub struct IndexDefinition {
 /// All tables of a deployment.
 #[must_use]
 pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
-    use attribute::{CALLBACK_HOST, EXPIRES_AT, FIRE_AT, ID, PLANNED_AT_ID, STATUS_SHARD, TENANT_STATUS};
+    use attribute::{
+        CALLBACK_HOST, EXPIRES_AT, FIRE_AT, ID, OCCURRENCE_NUMBER, PLANNED_AT_ID, SERIES_ID, STATUS_SHARD,
+        TENANT_STATUS,
+    };
     let jobs = TableDefinition {
         name: names.jobs.clone(),
         hash_key: ID,
@@ -83,6 +93,7 @@ pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
         indexes: vec![
             IndexDefinition { name: DUE_INDEX, hash_key: STATUS_SHARD, range_key: FIRE_AT, includes: &[CALLBACK_HOST] },
             IndexDefinition { name: LIST_INDEX, hash_key: TENANT_STATUS, range_key: PLANNED_AT_ID, includes: &[] },
+            IndexDefinition { name: SERIES_INDEX, hash_key: SERIES_ID, range_key: OCCURRENCE_NUMBER, includes: &[] },
         ],
         ttl: Some(EXPIRES_AT),
     };
@@ -98,7 +109,8 @@ pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
     [jobs, tenants, usage]
 }
 
-/// Makes the tables that are not there yet; for local stores and tests (on AWS the stack makes them).
+/// Makes the tables and indexes that are not there yet, which a store of an earlier version lacks; for local stores and
+/// tests (on AWS the stack makes them).
 ///
 /// # Errors
 /// When the store cannot be reached or refuses.
@@ -122,7 +134,9 @@ async fn create_if_missing(client: &Client, table: &TableDefinition) -> Result<(
     }
     match create.send().await {
         Ok(_) => {}
-        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => return Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => {
+            return add_missing_indexes(client, table, doing).await;
+        }
         Err(error) => return Err(unavailable(doing(), error)),
     }
     if let Some(ttl) = table.ttl {
@@ -138,6 +152,36 @@ async fn create_if_missing(client: &Client, table: &TableDefinition) -> Result<(
     Ok(())
 }
 
+async fn add_missing_indexes(
+    client: &Client,
+    table: &TableDefinition,
+    doing: impl Fn() -> String,
+) -> Result<(), StoreError> {
+    if table.indexes.is_empty() {
+        return Ok(());
+    }
+    let there = client.describe_table().table_name(&table.name).send().await.map_err(|e| unavailable(doing(), e))?;
+    let there = there.table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
+    let is_there = |name: &str| there.iter().any(|index| index.index_name() == Some(name));
+    for index in table.indexes.iter().filter(|index| !is_there(index.name)) {
+        let create = CreateGlobalSecondaryIndexAction::builder()
+            .index_name(index.name)
+            .set_key_schema(Some(key_schema(index.hash_key, Some(index.range_key), &doing)?))
+            .projection(projection(index))
+            .build()
+            .map_err(|e| unavailable(doing(), e))?;
+        client
+            .update_table()
+            .table_name(&table.name)
+            .set_attribute_definitions(Some(attribute_definitions(table, &doing)?))
+            .global_secondary_index_updates(GlobalSecondaryIndexUpdate::builder().create(create).build())
+            .send()
+            .await
+            .map_err(|e| unavailable(doing(), e))?;
+    }
+    Ok(())
+}
+
 fn attribute_definitions(
     table: &TableDefinition,
     doing: impl Fn() -> String,
@@ -146,9 +190,13 @@ fn attribute_definitions(
     names.extend(table.indexes.iter().flat_map(|index| [index.hash_key, index.range_key]));
     names
         .into_iter()
-        .map(|name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build())
+        .map(|name| AttributeDefinition::builder().attribute_name(name).attribute_type(type_of(name)).build())
         .collect::<Result<_, _>>()
         .map_err(|e| unavailable(doing(), e))
+}
+
+fn type_of(key: &str) -> ScalarAttributeType {
+    if key == attribute::OCCURRENCE_NUMBER { ScalarAttributeType::N } else { ScalarAttributeType::S }
 }
 
 fn key_schema(
@@ -165,16 +213,20 @@ fn key_schema(
 }
 
 fn global_index(index: &IndexDefinition, doing: impl Fn() -> String) -> Result<GlobalSecondaryIndex, StoreError> {
+    GlobalSecondaryIndex::builder()
+        .index_name(index.name)
+        .set_key_schema(Some(key_schema(index.hash_key, Some(index.range_key), &doing)?))
+        .projection(projection(index))
+        .build()
+        .map_err(|e| unavailable(doing(), e))
+}
+
+fn projection(index: &IndexDefinition) -> Projection {
     let projection = match index.includes {
         [] => Projection::builder().projection_type(ProjectionType::KeysOnly),
         names => names.iter().fold(Projection::builder().projection_type(ProjectionType::Include), |p, name| {
             p.non_key_attributes(*name)
         }),
     };
-    GlobalSecondaryIndex::builder()
-        .index_name(index.name)
-        .set_key_schema(Some(key_schema(index.hash_key, Some(index.range_key), &doing)?))
-        .projection(projection.build())
-        .build()
-        .map_err(|e| unavailable(doing(), e))
+    projection.build()
 }

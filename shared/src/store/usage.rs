@@ -1,6 +1,6 @@
 //! The usage table: sums that may be lost without harm. A token's last use, a tenant's creations in a minute.
-//! It is never written once per job: callers add up first. The API may update it and query it, and nothing else.
-//! Neighbour: the API's `meter` adds up and decides when to write.
+//! It is never written once per job: callers add up first. The API may update it and query it, the poller update it.
+//! Neighbours: the API's `meter` adds up and decides when to write, `outcomes` keeps what pictures are made of.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::{Store, StoreError, TableNames, unavailable};
 use crate::clock::{Timestamp, format_instant, parse_instant};
 use crate::ids::TenantId;
 
-const PERIOD: &str = "period";
+pub(super) const PERIOD: &str = "period";
 const LAST_USED_AT: &str = "lastUsedAt";
-const CREATIONS: &str = "creations";
+pub(super) const CREATIONS: &str = "creations";
 /// The period of an item that there is one of.
 const LAST_USE: &str = "lastUse";
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -24,8 +24,8 @@ const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Access to the usage table. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Usage {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
 }
 
 /// A minute of the clock, named by its first instant.
@@ -135,7 +135,7 @@ impl Usage {
     }
 
     /// An update of one item, which expires 90 days after `at`.
-    fn update(&self, id: String, period: String, at: Timestamp) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, id: String, period: String, at: Timestamp) -> UpdateItemFluentBuilder {
         let expires = at.timestamp().saturating_add_unsigned(KEPT.as_secs());
         self.client
             .update_item()
@@ -146,7 +146,7 @@ impl Usage {
     }
 }
 
-fn creations_of(tenant: &TenantId) -> String {
+pub(super) fn creations_of(tenant: &TenantId) -> String {
     format!("creations#{tenant}")
 }
 

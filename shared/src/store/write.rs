@@ -1,4 +1,5 @@
-//! Every transition as one conditional write, its condition beside it. Nothing else in the project writes a job.
+//! The transitions of creation and delivery as conditional writes, the condition beside each; those that a client asks
+//! for are in `change`. Nothing else in the project writes a job.
 //! A lost answer is not a lost race: the SDK repeats a call whose answer was lost, and the repeat fails its own
 //! condition. So each write stamps the item with a fresh `writeId`; a failed condition on an item that carries
 //! our own means that the write went through the first time.
@@ -48,18 +49,8 @@ pub enum Settled {
     LeaseLost,
 }
 
-/// What came of cancelling a job.
-#[derive(Debug)]
-#[must_use]
-pub enum Cancelled {
-    Cancelled(Box<Job>),
-    /// Only a `Pending` job can be cancelled.
-    NotPending(Status),
-    NotFound,
-}
-
 /// A conditional write either was made (now, or by an earlier try whose answer was lost) or found another state.
-enum Outcome {
+pub(super) enum Outcome {
     /// The item as it is after the write.
     Applied(Attributes),
     /// The item as it stood in the way; `None` when there is none.
@@ -87,7 +78,12 @@ impl Store {
         self.put_if_absent(job, None, "creating the next occurrence").await.map(|_| ())
     }
 
-    async fn put_if_absent(&self, job: &Job, now: Option<Timestamp>, doing: &str) -> Result<Outcome, StoreError> {
+    pub(super) async fn put_if_absent(
+        &self,
+        job: &Job,
+        now: Option<Timestamp>,
+        doing: &str,
+    ) -> Result<Outcome, StoreError> {
         let write = WriteId::random();
         let attributes = item::encode(job, write, self.shards)?;
         let mut put = self
@@ -182,68 +178,8 @@ impl Store {
         }
     }
 
-    /// Ends a job that waits: condition `status = Pending AND tenant = mine`. Ends its series too.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn cancel(&self, tenant: &TenantId, id: JobId, now: Timestamp) -> Result<Cancelled, StoreError> {
-        let cancelled = self.cancel_one(tenant, id, now).await?;
-        if let Cancelled::Cancelled(job) = &cancelled
-            && job.may_have_successor()
-        {
-            self.end_series_after(job, now).await?;
-        }
-        Ok(cancelled)
-    }
-
-    /// A poller that died between putting the next occurrence and settling this one leaves both, and one that only
-    /// stood still may yet put it. So the next place is taken by an occurrence that is cancelled from the start;
-    /// where one stands already it is cancelled, or, if it is being delivered, it becomes the last.
-    async fn end_series_after(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
-        let mut last = job.clone();
-        while let Some(next) = last.successor(now).and_then(|next| next.cancelled(now)) {
-            let Outcome::Refused(Some(there)) = self.put_if_absent(&next, None, "ending the series at").await? else {
-                return Ok(());
-            };
-            last = match self.cancel_one(&job.tenant, next.id, now).await? {
-                Cancelled::Cancelled(next) if next.may_have_successor() => *next,
-                Cancelled::Cancelled(_) | Cancelled::NotFound | Cancelled::NotPending(Status::Cancelled) => {
-                    return Ok(());
-                }
-                Cancelled::NotPending(_) => item::decode(there)?,
-            };
-        }
-        Ok(())
-    }
-
-    async fn cancel_one(&self, tenant: &TenantId, id: JobId, now: Timestamp) -> Result<Cancelled, StoreError> {
-        let write = WriteId::random();
-        let update = self
-            .ending(id, tenant, Status::Cancelled, Ended::at(now), write)
-            .update_expression(
-                "SET #status = :status, tenantStatus = :tenantStatus, completedAt = :now, expiresAt = :expiresAt, \
-                 updatedAt = :now, writeId = :write REMOVE statusShard, fireAt",
-            )
-            .condition_expression("#status = :pending AND tenant = :tenant")
-            .expression_attribute_values(":pending", text(Status::Pending))
-            .expression_attribute_values(":tenant", text(tenant))
-            .return_values(ReturnValue::AllNew);
-        match self.apply(update, write, || format!("cancelling job {id}")).await? {
-            Outcome::Applied(item) => Ok(Cancelled::Cancelled(Box::new(item::decode(item)?))),
-            Outcome::Refused(None) => Ok(Cancelled::NotFound),
-            Outcome::Refused(Some(old)) => {
-                let job = item::decode(old)?;
-                if job.tenant == *tenant && !job.is_expired(now) {
-                    Ok(Cancelled::NotPending(job.state.status()))
-                } else {
-                    Ok(Cancelled::NotFound)
-                }
-            }
-        }
-    }
-
     /// An update that moves a job to a terminal status: out of the queue, into another list, towards its removal.
-    fn ending(
+    pub(super) fn ending(
         &self,
         id: JobId,
         tenant: &TenantId,
@@ -258,7 +194,7 @@ impl Store {
     }
 
     /// The common part of every update; `:now` and `:write` are bound.
-    fn update(&self, id: JobId, write: WriteId, now: Timestamp) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, id: JobId, write: WriteId, now: Timestamp) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.tables.jobs)
@@ -270,7 +206,7 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
     }
 
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         update: UpdateItemFluentBuilder,
         write: WriteId,

@@ -106,8 +106,10 @@ impl Evidence {
             let answers: Vec<_> = calls.iter().map(|call| call.answered).collect();
             found.push(format!("2. Done without a 2xx, after the answers {answers:?}"));
         }
+        // Somebody may have asked for it before its time.
+        let earliest = row.run_now_at.map_or(row.planned_at, |asked_at| asked_at.min(row.planned_at));
         for at in calls.iter().filter_map(|call| call.at) {
-            if at < row.planned_at {
+            if at < earliest {
                 found.push(format!("3. it was called early, at {}", format_instant(at)));
             }
             if row.status == "Cancelled" && row.completed_at.is_some_and(|cancelled_at| at > cancelled_at) {
@@ -118,7 +120,8 @@ impl Evidence {
         if row.attempts.max(highest) > row.max_retries {
             found.push(format!("5. {} attempts and a call of number {highest}", row.attempts));
         }
-        if calls.len() > row.attempts as usize {
+        // Each retry out of the dead letter comes after all the attempts that were allowed.
+        if calls.len() > (row.redrives * row.max_retries + row.attempts) as usize {
             found.push(format!("5. {} calls, more than its attempts", calls.len()));
         }
         let keys: BTreeSet<Option<&str>> = calls.iter().map(|call| self.header(call, "Idempotency-Key")).collect();
@@ -171,9 +174,13 @@ impl Evidence {
     /// Rules 7, 8 and 9. The oldest occurrences may have expired.
     fn continuity(&self, series: &[&Row]) -> Vec<String> {
         let mut found = Vec::new();
+        let (outlived, series) = series.split_at(self.outlived(series));
+        if series.is_empty() {
+            return found;
+        }
         let numbers: Vec<u32> = series.iter().map(|row| row.occurrence_number.unwrap_or(0)).collect();
         let (first, last) = (series[0], series[series.len() - 1]);
-        let beginning_expired = first.created_at + RETENTION <= self.now;
+        let beginning_expired = !outlived.is_empty() || first.created_at + RETENTION <= self.now;
         if numbers.windows(2).any(|pair| pair[0] + 1 != pair[1]) || (numbers[0] != 1 && !beginning_expired) {
             found.push(format!("7. a series has a gap or a repeat: {numbers:?}"));
         }
@@ -186,7 +193,8 @@ impl Evidence {
         }
         // Who died between the put of the next occurrence and the settle leaves both; when the repeated delivery
         // then fails, the earlier one waits for its next attempt beside its successor.
-        let waits = |row: &&&Row| row.status == "Pending";
+        // One that was retried out of the dead letter waits beside its series.
+        let waits = |row: &&&Row| row.status == "Pending" && row.redrives == 0;
         let waits_alone = |row: &&&Row| waits(row) && (row.attempts == 0 || row.id == last.id);
         if series.iter().filter(waits_alone).count() > 1 || series.iter().filter(waits).count() > 2 {
             found.push("8. more than one occurrence of a series waits".to_owned());
@@ -210,6 +218,13 @@ impl Evidence {
             }
         }
         found
+    }
+
+    /// A retry gives an occurrence a second life, in which those after it may expire: so many at the beginning say
+    /// nothing of the others.
+    fn outlived(&self, series: &[&Row]) -> usize {
+        let may_have_outlived_the_next = |row: &&&Row| row.redrives > 0 && row.created_at + RETENTION <= self.now;
+        series.iter().take_while(may_have_outlived_the_next).count()
     }
 
     /// A call for a job that was never promised, or has none of its own: part of rule 6.

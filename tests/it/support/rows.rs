@@ -42,6 +42,10 @@ pub struct Row {
     pub time_zone: Option<String>,
     pub end_at: Option<DateTime<Utc>>,
     pub max_occurrences: Option<u32>,
+    /// How often it was retried out of `DeadLetter`; absent when it never was.
+    #[serde(default)]
+    pub redrives: u32,
+    pub run_now_at: Option<DateTime<Utc>>,
 }
 
 /// Every item of the table; one that cannot be read fails the test.
