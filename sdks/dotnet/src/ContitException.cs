@@ -79,7 +79,8 @@ namespace Contit.Scheduler
         private static IReadOnlyList<WrongField> WrongFields(JObject problem)
         {
             var errors = problem["errors"] as JArray ?? new JArray();
-            return errors.OfType<JObject>().Select(error => new WrongField(Text(error, "pointer"), Text(error, "detail"))).ToList();
+            var all = errors.OfType<JObject>().Select(error => new WrongField(Text(error, "pointer"), Text(error, "detail")));
+            return all.Where(wrong => wrong.Pointer != null && wrong.Detail != null).ToList();
         }
     }
 

@@ -35,7 +35,7 @@ export class ProblemError extends ContitError {
   constructor(status: number, document: unknown, retryAfterSeconds?: number) {
     const problem = (typeof document === "object" && document !== null ? document : {}) as Record<string, unknown>;
     const text = (name: string) => (typeof problem[name] === "string" ? (problem[name] as string) : undefined);
-    const errors = Array.isArray(problem["errors"]) ? (problem["errors"] as WrongField[]) : [];
+    const errors = Array.isArray(problem["errors"]) ? problem["errors"].filter(isWrongField) : [];
     const fields = errors.map((error) => `${error.pointer} ${error.detail}`).join("; ");
     const words = text("detail") ?? text("title") ?? "The answer is not one of the Scheduler's.";
     super(`${status}: ${words}${fields && ` ${fields}`}`);
@@ -48,4 +48,9 @@ export class ProblemError extends ContitError {
     this.jobStatus = text("jobStatus") as JobStatus | undefined;
     this.retryAfterSeconds = retryAfterSeconds;
   }
+}
+
+function isWrongField(value: unknown): value is WrongField {
+  const { pointer, detail } = (value ?? {}) as Record<string, unknown>;
+  return typeof pointer === "string" && typeof detail === "string";
 }

@@ -38,28 +38,11 @@ export interface JobFilter {
   limit?: number | null;
 }
 
-/** Why an occurrence is not at the wall-clock time that was asked for. */
-export interface OccurrenceNote {
-  kind: "gap" | "overlap" | "merged";
-  detail: string;
-}
-
-export interface PreviewedOccurrence {
-  occurrenceNumber: number;
-  fireAtUtc: string;
-  /** `null` unless the schedule has a time zone. */
-  fireAtLocal: string | null;
-  note: OccurrenceNote | null;
-}
-
 /** When a job would fire, if it were created now. */
-export interface Preview {
-  /** `null` for a one-shot and for an interval. */
-  timeZone: string | null;
-  occurrences: PreviewedOccurrence[];
-  /** Whether there is none after the last one listed. */
-  complete: boolean;
-}
+export type Preview = Schemas["Preview"];
+export type PlannedOccurrence = Schemas["PlannedOccurrence"];
+/** What a change of the clocks does to an occurrence. */
+export type OccurrenceNote = Schemas["OccurrenceNote"];
 
 /** Which dead letters to retry. */
 export interface DeadLetterFilter {
@@ -69,49 +52,29 @@ export interface DeadLetterFilter {
   to?: string | Date | null;
 }
 
+/** What became of all dead letters of a filter. */
 export interface RetriedDeadLetters {
   matched: number;
   /** 0 in a dry run. */
   retried: number;
 }
 
-/** One call handles a bounded number; `nextCursor` says where the next goes on. */
-export interface RetriedPage extends RetriedDeadLetters {
-  nextCursor: string | null;
-}
+/** What became of those of one call; `nextCursor` says where the next goes on. */
+export type RetriedPage = Schemas["RetriedMany"];
 
 export interface TimeRange {
   from?: string | Date | null;
   to?: string | Date | null;
 }
 
-export interface HistogramBucket {
-  /** In seconds; `null` for what is above the last. */
-  upTo: number | null;
-  count: number;
-}
-
 /** What happened, by the hour. Approximate. */
-export interface Stats {
-  fromUtc: string;
-  toUtc: string;
-  hours: { hourUtc: string; created: number; delivered: number; failed: number; deadLettered: number }[];
-  latenessSeconds: HistogramBucket[];
-  answerSeconds: HistogramBucket[];
-  failingHosts: { host: string; failed: number }[];
-}
+export type Stats = Schemas["Stats"];
+export type HourStats = Schemas["HourStats"];
+export type Bucket = Schemas["Bucket"];
+export type FailingHost = Schemas["FailingHost"];
 
 /** How many jobs there are of each kind; counted to 10,000 each, beyond which `exact` is false. */
-export interface JobCounts {
-  open: number;
-  done: number;
-  cancelled: number;
-  deadLetter: number;
-  exact: boolean;
-}
+export type JobCounts = Schemas["JobCounts"];
 
 /** How many jobs are planned for each of the next 24 hours. */
-export interface UpcomingJobs {
-  hours: { hourUtc: string; count: number }[];
-  exact: boolean;
-}
+export type UpcomingJobs = Schemas["Upcoming"];
