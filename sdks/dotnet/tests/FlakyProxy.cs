@@ -1,6 +1,5 @@
 using System;
 using System.IO;
-using System.Net;
 using System.Net.Sockets;
 
 namespace Contit.Scheduler.Tests
@@ -11,7 +10,7 @@ namespace Contit.Scheduler.Tests
     /// </summary>
     internal sealed class FlakyProxy : IDisposable
     {
-        private readonly TcpListener listener = new TcpListener(IPAddress.Loopback, 0);
+        private readonly Port port;
         private readonly Uri target;
         private readonly Random die;
 
@@ -19,41 +18,29 @@ namespace Contit.Scheduler.Tests
         {
             this.target = new Uri(target);
             die = new Random(seed);
-            listener.Start();
-            HttpServer.Start(Accept);
+            port = new Port(Join);
         }
 
         internal int LostAnswers { get; private set; }
 
         internal int LostRequests { get; private set; }
 
-        internal string Url => $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
+        internal string Url => port.Url;
 
-        public void Dispose() => listener.Stop();
+        public void Dispose() => port.Dispose();
 
-        private void Accept()
+        private void Join(TcpClient client)
         {
-            try
+            var server = new TcpClient(target.Host, target.Port);
+            Action end = () =>
             {
-                for (; ;)
-                {
-                    var client = listener.AcceptTcpClient();
-                    var server = new TcpClient(target.Host, target.Port);
-                    Action end = () =>
-                    {
-                        client.Close();
-                        server.Close();
-                    };
-                    var up = client.GetStream();
-                    var down = server.GetStream();
-                    HttpServer.Start(() => Copy(up, down, () => Loses(0.05, () => LostRequests++), end));
-                    HttpServer.Start(() => Copy(down, up, () => Loses(0.25, () => LostAnswers++), end));
-                }
-            }
-            catch (SocketException)
-            {
-                // It was stopped.
-            }
+                client.Close();
+                server.Close();
+            };
+            var up = client.GetStream();
+            var down = server.GetStream();
+            Port.Start(() => Copy(up, down, () => Loses(0.05, () => LostRequests++), end));
+            Copy(down, up, () => Loses(0.25, () => LostAnswers++), end);
         }
 
         private static void Copy(Stream from, Stream to, Func<bool> loses, Action end)

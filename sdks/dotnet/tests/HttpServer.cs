@@ -41,44 +41,61 @@ namespace Contit.Scheduler.Tests
         }
     }
 
-    /// <summary>An HTTP server of a few lines, which can also break off: the framework's own cannot.</summary>
-    internal sealed class HttpServer : IDisposable
+    /// <summary>A port of its own on this machine; each connection has a thread.</summary>
+    internal sealed class Port : IDisposable
     {
         private readonly TcpListener listener = new TcpListener(IPAddress.Loopback, 0);
-        private readonly Func<ReceivedRequest, RawAnswer> answer;
+        private volatile bool stopped;
 
-        internal HttpServer(Func<ReceivedRequest, RawAnswer> answer)
+        internal Port(Action<TcpClient> serve)
         {
-            this.answer = answer;
             listener.Start();
-            Start(Accept);
+            Url = $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
+            Start(() => Accept(serve));
         }
 
-        internal string Url => $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
+        internal string Url { get; }
 
-        public void Dispose() => listener.Stop();
+        public void Dispose()
+        {
+            stopped = true;
+            listener.Stop();
+        }
 
         internal static void Start(Action work) => new Thread(() => work()) { IsBackground = true }.Start();
 
-        private void Accept()
+        private void Accept(Action<TcpClient> serve)
         {
             try
             {
                 for (; ;)
                 {
                     var client = listener.AcceptTcpClient();
-                    Start(() => Serve(client));
+                    Start(() => serve(client));
                 }
             }
-            catch (SocketException)
+            catch (Exception) when (stopped)
             {
-                // It was stopped.
-            }
-            catch (ObjectDisposedException)
-            {
-                // It was stopped.
+                // How it says so differs.
             }
         }
+    }
+
+    /// <summary>An HTTP server of a few lines, which can also break off: the framework's own cannot.</summary>
+    internal sealed class HttpServer : IDisposable
+    {
+        private readonly Port port;
+        private readonly Func<ReceivedRequest, RawAnswer> answer;
+
+        internal HttpServer(Func<ReceivedRequest, RawAnswer> answer)
+        {
+            this.answer = answer;
+            port = new Port(Serve);
+        }
+
+        internal string Url => port.Url;
+
+        public void Dispose() => port.Dispose();
 
         private void Serve(TcpClient client)
         {

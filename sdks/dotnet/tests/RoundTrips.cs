@@ -12,7 +12,7 @@ using Newtonsoft.Json.Linq;
 namespace Contit.Scheduler.Tests
 {
     /// <summary>The client against a real `scheduler dev`, one for each test.</summary>
-    internal sealed class RoundTrips : IDisposable
+    internal sealed partial class RoundTrips : IDisposable
     {
         private const string ApiKey = "dev";
         private readonly Scheduler scheduler;
@@ -48,6 +48,10 @@ namespace Contit.Scheduler.Tests
                 { "all wrong fields are told at once", one => one.WrongFields() },
                 { "a token from a function is asked for each time", one => one.Tokens() },
                 { "a token of cancellation ends a call, also while it waits", one => one.Cancellation() },
+                { "a dead letter is retried, and all of them", one => one.RetriesADeadLetter() },
+                { "a job runs now, and the plan of its series stays", one => one.RunsNow() },
+                { "a preview tells what a change of clocks does, and creates nothing", one => one.Previews() },
+                { "figures", one => one.Figures() },
                 { "who does not answer is named, with what went wrong", one => one.NoAnswer() },
                 { "mistakes of the caller are told before anything is sent", one => one.Mistakes() },
                 { "1,000 creations through a line that loses answers make 1,000 jobs", one => one.ThousandCreations() },

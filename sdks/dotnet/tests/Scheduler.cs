@@ -24,7 +24,7 @@ namespace Contit.Scheduler.Tests
                 if (line == null) throw new InvalidDataException($"{program} ended before it was ready");
                 if (line.StartsWith("ready ", StringComparison.Ordinal)) Url = line.Substring("ready ".Length);
             }
-            HttpServer.Start(() => process.StandardOutput.ReadToEnd());
+            Port.Start(() => process.StandardOutput.ReadToEnd());
         }
 
         internal string Url { get; }

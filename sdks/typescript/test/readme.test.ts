@@ -11,7 +11,7 @@ import { ContitClient } from "@contit/scheduler";
 import { SECRET, Scheduler } from "./scheduler.js";
 
 const PACKAGE = fileURLToPath(new URL("../", import.meta.url));
-const FOLDER = `${PACKAGE}build/readme/`;
+const FOLDER = `${PACKAGE}.build/readme/`;
 
 const readme = readFileSync(`${PACKAGE}README.md`, "utf8");
 const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!);
