@@ -274,7 +274,8 @@ namespace Contit.Scheduler.Tests
         private RawAnswer Receive(ReceivedRequest request)
         {
             lock (received) received.Add(request);
-            return RawAnswer.Of(request.Target.StartsWith("/fail", StringComparison.Ordinal) ? 501 : 200, new Dictionary<string, string>(), Encoding.ASCII.GetBytes("noted"));
+            var status = request.Target.StartsWith("/fail", StringComparison.Ordinal) ? 501 : 200;
+            return RawAnswer.Of(status, new Dictionary<string, string>(), Encoding.ASCII.GetBytes("noted"));
         }
 
         /// <summary>Ten bytes of the body do not come.</summary>
