@@ -229,31 +229,6 @@ on_both_stores! {
         assert_eq!(listed(ListQuery { tenant: other, ..all() }).await, [] as [u32; 0]);
     }
 
-    async fn a_store_of_an_earlier_version_gets_the_index_that_it_lacks(store: Store) {
-        let client = store.client();
-        let names = TableNames::with_prefix(store.table_prefix());
-        table::create_missing(&client, &names).await.unwrap();
-        let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(SERIES_INDEX).build().unwrap();
-        let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
-        client.update_table().table_name(&names.jobs).global_secondary_index_updates(update).send().await.unwrap();
-        let indexes = async || {
-            let table = client.describe_table().table_name(&names.jobs).send().await.unwrap().table.unwrap();
-            table.global_secondary_indexes.unwrap_or_default().len()
-        };
-        until_some("the index is gone", async || (indexes().await == 2).then_some(())).await;
-        let old = Jobs::new(client.clone(), names.clone(), 16);
-        let first = stored(&old, HOURLY).await;
-
-        table::create_missing(&client, &names).await.unwrap();
-        assert_eq!(indexes().await, 3);
-        let query = all_of(SeriesId(first.id.0), Order::Ascending, 50);
-        let listed = until_some("the index holds what was there before", async || {
-            let page = old.list(&query, noon()).await.ok()?;
-            (!page.jobs.is_empty()).then_some(page.jobs)
-        });
-        assert_eq!(listed.await, [first]);
-    }
-
     async fn jobs_are_counted_by_list_and_planned_instant(store: Store) {
         let jobs = jobs(&store, store.endpoint()).await;
         for n in 0..5 {
@@ -330,4 +305,32 @@ async fn a_count_stops_at_its_bound_and_says_so() {
     assert_eq!(count().await, Count { jobs: LARGEST_COUNT, is_exact: true });
     store.client().batch_write_item().request_items(&table, vec![put(LARGEST_COUNT)]).send().await.unwrap();
     assert_eq!(count().await, Count { jobs: LARGEST_COUNT, is_exact: false });
+}
+
+#[tokio::test]
+async fn a_store_of_an_earlier_version_gets_the_index_that_it_lacks() {
+    // The one that keeps its data in a file of the user's.
+    let store = Store::start(StoreKind::Embedded).await;
+    let client = store.client();
+    let names = TableNames::with_prefix(store.table_prefix());
+    table::create_missing(&client, &names).await.unwrap();
+    let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(SERIES_INDEX).build().unwrap();
+    let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
+    client.update_table().table_name(&names.jobs).global_secondary_index_updates(update).send().await.unwrap();
+    let indexes = async || {
+        let table = client.describe_table().table_name(&names.jobs).send().await.unwrap().table.unwrap();
+        table.global_secondary_indexes.unwrap_or_default().len()
+    };
+    until_some("the index is gone", async || (indexes().await == 2).then_some(())).await;
+    let old = Jobs::new(client.clone(), names.clone(), 16);
+    let first = stored(&old, HOURLY).await;
+
+    table::create_missing(&client, &names).await.unwrap();
+    assert_eq!(indexes().await, 3);
+    let query = all_of(SeriesId(first.id.0), Order::Ascending, 50);
+    let listed = until_some("the index holds what was there before", async || {
+        let page = old.list(&query, noon()).await.ok()?;
+        (!page.jobs.is_empty()).then_some(page.jobs)
+    });
+    assert_eq!(listed.await, [first]);
 }

@@ -145,7 +145,7 @@ impl Unfinished {
     pub(crate) fn finish(self, response: Response, request_id: &str) -> Response {
         let problem = Problem { instance: Some(request_id.to_owned()), ..self.0 };
         if let Some(cause) = &problem.cause {
-            tracing::error!(request_id, error = %cause, "request {request_id} failed: {cause}");
+            tracing::error!(request_id, error = %cause, "a request failed: {cause}");
         }
         let (mut parts, _) = response.into_parts();
         let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -194,5 +194,18 @@ async fn the_health_and_the_document_are_open_to_all() {
     assert!(version.starts_with("3.1"), "{version}");
     assert_eq!(document.header("content-type"), Some("application/json"));
     let paths: Vec<_> = document.body["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths, ["/healthz", "/openapi.json", "/scheduled-jobs", "/scheduled-jobs/{id}"]);
+    let expected = [
+        "/healthz",
+        "/openapi.json",
+        "/scheduled-jobs",
+        "/scheduled-jobs/preview",
+        "/scheduled-jobs/retry",
+        "/scheduled-jobs/{id}",
+        "/scheduled-jobs/{id}/retry",
+        "/scheduled-jobs/{id}/run-now",
+        "/stats",
+        "/stats/jobs",
+        "/stats/upcoming",
+    ];
+    assert_eq!(paths, expected);
 }
