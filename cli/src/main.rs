@@ -1,8 +1,14 @@
-//! `scheduler`: everything on one machine, and the administration of tokens, signing secrets and webhook headers.
-//! It decides nothing about jobs: it starts what the two functions are made of. Neighbours: `api`, `poller`, `shared`.
+//! `scheduler`: everything on one machine, the administration of tokens, signing secrets and webhook headers, and jobs
+//! from the command line. It decides nothing about jobs: it starts what the two functions are made of, or asks a running
+//! one. Neighbours: `api`, `poller`, `shared`; `scheduler-client` for jobs.
 
+mod completions;
+mod connection;
 mod dev;
 mod embedded_dynamodb;
+mod exit;
+mod job;
+mod receive;
 mod secrets;
 mod tables;
 mod time_travel;
@@ -33,6 +39,12 @@ struct Arguments {
 enum Command {
     /// Run the API, the poller and a store on this machine.
     Dev(dev::Options),
+    /// Create jobs, look at them and change them.
+    Job(job::Options),
+    /// A receiver on this machine that prints each callback and verifies its signature.
+    Receive(receive::Options),
+    /// Completions for a shell; see docs/cli.md.
+    Completions(completions::Options),
     /// API tokens.
     #[command(subcommand)]
     Token(tokens::Command),
@@ -51,27 +63,29 @@ enum Command {
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("scheduler: {}", one_line(&format!("{error:#}")));
-            ExitCode::FAILURE
-        }
+        Err(error) => exit::tell(&error),
     }
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let level = variable("LOG_LEVEL").unwrap_or_else(|| "warn,scheduler=info,dynoxide=error".to_owned());
     telemetry::start(telemetry::Format::Text, &level).map_err(anyhow::Error::msg)?;
-    let settings = Settings::read(variable)?;
+    let settings = || Settings::read(variable);
     match arguments.command {
-        Command::Dev(options) => Box::pin(dev::run(options, settings)).await,
+        Command::Dev(options) => Box::pin(dev::run(options, settings()?)).await,
+        Command::Job(options) => Box::pin(job::run(options)).await,
+        Command::Receive(options) => receive::run(options).await,
+        Command::Completions(options) => completions::run(&options),
         Command::Token(command) => {
-            let client = deployed().await;
-            let usage = Usage::new(client.clone(), &settings.tables);
-            tokens::run(command, &Tenants::new(client, &settings.tables), &usage).await
+            let (client, tables) = (deployed().await, settings()?.tables);
+            let usage = Usage::new(client.clone(), &tables);
+            tokens::run(command, &Tenants::new(client, &tables), &usage).await
         }
-        Command::Secret(command) => secrets::run(command, &Tenants::new(deployed().await, &settings.tables)).await,
-        Command::Webhooks(command) => webhooks::run(command, &Tenants::new(deployed().await, &settings.tables)).await,
-        Command::Tables(command) => tables::run(&command, &settings).await,
+        Command::Secret(command) => secrets::run(command, &Tenants::new(deployed().await, &settings()?.tables)).await,
+        Command::Webhooks(command) => {
+            webhooks::run(command, &Tenants::new(deployed().await, &settings()?.tables)).await
+        }
+        Command::Tables(command) => tables::run(&command, &settings()?).await,
     }
 }
 
