@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sdks lint fuzz build package bench sam-local test-sam-local clean
+.PHONY: help run docs test test-sdks lint fuzz build package bench sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -32,6 +32,11 @@ lint: ## formatting, clippy, dependencies, scripts
 	@scripts/install-build-needs
 	@scripts/install-lint-needs
 	@scripts/lint
+
+docs: ## the API's reference, from its OpenAPI document, in docs/api.md
+	@scripts/install-build-needs
+	cargo build --release --locked --package scheduler --bin scheduler
+	@scripts/docs
 
 fuzz: ## throw bytes at the guard and the request parser, FUZZ_SECONDS=60 each
 	@scripts/install-build-needs

@@ -84,7 +84,7 @@ struct ListFlags {
     /// Planned before this time.
     #[arg(long, value_name = "TIME", value_parser = read_when, allow_hyphen_values = true)]
     to: Option<When>,
-    /// The occurrences of one series.
+    /// The occurrences of one series, by its id or that of one of its jobs.
     #[arg(long, value_name = "ID")]
     series: Option<String>,
     /// So many at most.
@@ -188,7 +188,7 @@ async fn list(client: &Client, flags: &ListFlags, json: bool, now: DateTime<Utc>
         filter = filter.to(to.resolve(now));
     }
     if let Some(series) = &flags.series {
-        filter = filter.series(series);
+        filter = filter.series(series_of(client, series).await?);
     }
     let (mut walk, mut jobs, mut printed) = (client.jobs(filter), Vec::new(), 0);
     while printed < most {
@@ -208,6 +208,15 @@ async fn list(client: &Client, flags: &ListFlags, json: bool, now: DateTime<Utc>
         eprintln!("There are more: --limit or --all.");
     }
     Ok(())
+}
+
+/// The id of the series, when it is that of a job.
+async fn series_of(client: &Client, id: &str) -> anyhow::Result<String> {
+    match client.get(id).await {
+        Ok(job) => job.series_id.ok_or_else(|| Usage(format!("--series: {} is not of a series", printable(id))).into()),
+        Err(error) if error.status() == Some(404) => Ok(id.to_owned()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn retry_all(client: &Client, flags: &RetryFlags, json: bool, now: DateTime<Utc>) -> anyhow::Result<()> {

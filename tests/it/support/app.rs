@@ -121,6 +121,16 @@ impl App {
         })
     }
 
+    /// The Rust client of its API, with the token of the tenant `dev`.
+    pub fn client(&self) -> scheduler_client::Client {
+        scheduler_client::Client::new(&self.url(""), &self.options.token).unwrap()
+    }
+
+    /// The token of the tenant `dev`.
+    pub fn token_of_dev(&self) -> &str {
+        &self.options.token
+    }
+
     /// Past the program, into its tables.
     pub fn dynamodb(&self) -> Client {
         stores::client(&self.dynamodb_url)

@@ -83,6 +83,13 @@ impl Conversation {
         self.shared.created.lock().unwrap().clone()
     }
 
+    /// A job that another client was promised, to be measured by with all the others.
+    pub fn promised(&self, job: scheduler_client::Job) -> scheduler_client::Job {
+        let (token, body) = (self.token.clone(), serde_json::to_value(&job).unwrap());
+        self.shared.created.lock().unwrap().push(Created { token, job: body });
+        job
+    }
+
     /// What was told to the program in confidence since the first start.
     pub fn secrets(&self) -> &Secrets {
         &self.shared.secrets

@@ -13,6 +13,7 @@ pub mod cloudformation;
 pub mod conversation;
 pub mod dns_server;
 pub mod emulator;
+pub mod flaky_line;
 pub mod http_server;
 pub mod invariants;
 pub mod issuer;
