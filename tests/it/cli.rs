@@ -77,11 +77,11 @@ async fn each_flag_sets_its_field() {
     let job = created(&app, &start.into_iter().chain(flags.split_whitespace()).collect::<Vec<_>>()).await;
     for (field, expected) in [
         ("callbackUrl", json!("https://example.org/daily")),
-        ("fireAtUtc", json!("2026-12-25T01:00:00Z")),
+        ("fireAtUtc", json!("2026-12-25T01:00:00.000Z")),
         ("scheduleTimes", json!(["10:00", "15:00"])),
         ("scheduleDaysOfWeek", json!([0, 1, 5, 6])),
         ("timeZone", json!("Asia/Tokyo")),
-        ("endAtUtc", json!("2027-06-01T00:00:00Z")),
+        ("endAtUtc", json!("2027-06-01T00:00:00.000Z")),
         ("maxOccurrences", json!(9)),
         ("method", json!("PUT")),
         ("headers", json!({ "X-A": "1" })),
@@ -96,7 +96,7 @@ async fn each_flag_sets_its_field() {
     }
     let every = created(&app, &["https://example.org/", "--every", "15m", "--in", "90s", "--payload", "hello"]).await;
     assert_eq!((&every["recurrenceSeconds"], &every["payload"]), (&json!(900), &json!("hello")));
-    assert_eq!(every["fireAtUtc"], json!("2026-03-28T12:01:30Z"));
+    assert_eq!(every["fireAtUtc"], json!("2026-03-28T12:01:30.000Z"));
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use crate::support::app::App;
 use pages::{Block, Kind, ROOT, blocks_of, pages};
 use reader::Reader;
 
-/// Blocks of these languages have tests of their own: `verify_signatures`, and those of the SDKs.
-const ELSEWHERE: [&str; 9] = ["python", "js", "go", "java", "csharp", "cs", "ts", "rust", "console"];
+/// Blocks of these languages have tests of their own: `verify_signatures` and `standard_webhooks`.
+const ELSEWHERE: [&str; 6] = ["python", "js", "go", "java", "csharp", "python standard-webhooks"];
 
 async fn follow(page: &str) {
     let blocks = blocks_of(page);

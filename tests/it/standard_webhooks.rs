@@ -17,6 +17,8 @@ use crate::support::builders::a_job;
 use crate::support::conversation::id;
 use crate::support::receiver::{Call, failing};
 
+/// How its receivers are told to use the library.
+const PAGE: &str = include_str!("../../docs/verify-signatures.md");
 const PAYLOAD: &str = r#"{ "text": "è ok", "n": 1.0 }"#;
 
 /// On the system's clock: the library accepts five minutes of difference to its own.
@@ -45,15 +47,17 @@ async fn call_of(app: &App, path: &str) -> Call {
 
 /// What the library says to this call with this secret: nothing when it verifies.
 async fn verdict(call: &Call, secret: &str) -> String {
-    const VERIFY: &str = "import json, sys; from standardwebhooks.webhooks import Webhook, WebhookVerificationError\n\
+    const VERIFY: &str = "import json, sys; from standardwebhooks.webhooks import WebhookVerificationError\n\
         call = json.load(sys.stdin)\n\
-        try: Webhook(call['secret']).verify(call['body'], call['headers'])\n\
+        try: exec(sys.argv[1], call)\n\
         except WebhookVerificationError as refusal: print(refusal)";
+    let (_, block) = PAGE.split_once("```python standard-webhooks\n").expect("the block of the page");
+    let (block, _) = block.split_once("```").expect("its end");
     let headers: serde_json::Map<_, _> = call.headers.iter().map(|(n, v)| (n.clone(), json!(v))).collect();
     let question = json!({ "secret": secret, "body": call.text(), "headers": headers }).to_string();
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/venv/bin/python3");
     let mut library = Command::new(&python);
-    library.args(["-c", VERIFY]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    library.args(["-c", VERIFY, block]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut library = library.spawn().unwrap_or_else(|error| panic!("{}: {error}; run `make test`", python.display()));
     library.stdin.take().unwrap().write_all(question.as_bytes()).await.unwrap();
     let output = library.wait_with_output().await.unwrap();

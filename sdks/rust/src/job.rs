@@ -63,6 +63,7 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_seconds: Option<f64>,
     /// The planned instant of this occurrence, never moved by retries.
+    #[serde(serialize_with = "instant::required")]
     pub fire_at_utc: DateTime<Utc>,
     /// What is called.
     pub callback_url: String,
@@ -96,15 +97,16 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// No occurrence comes after it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "instant::optional")]
     pub end_at_utc: Option<DateTime<Utc>>,
     /// How many occurrences there are at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_occurrences: Option<u32>,
     /// When the next attempt is due; `None` unless `Pending`.
+    #[serde(serialize_with = "instant::optional")]
     pub next_attempt_at_utc: Option<DateTime<Utc>>,
     /// When somebody asked to run it at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "instant::optional")]
     pub run_now_at_utc: Option<DateTime<Utc>>,
     /// Attempts made so far.
     pub attempts: u32,
@@ -120,12 +122,16 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_log: Option<Vec<Attempt>>,
     /// When it was created.
+    #[serde(serialize_with = "instant::required")]
     pub created_at_utc: DateTime<Utc>,
     /// When it last changed.
+    #[serde(serialize_with = "instant::required")]
     pub updated_at_utc: DateTime<Utc>,
     /// When it ended.
+    #[serde(serialize_with = "instant::optional")]
     pub completed_at_utc: Option<DateTime<Utc>>,
     /// When the clean-up removes it.
+    #[serde(serialize_with = "instant::optional")]
     pub expires_at_utc: Option<DateTime<Utc>>,
 }
 
@@ -137,6 +143,7 @@ pub struct Attempt {
     /// From 1.
     pub number: u32,
     /// `None` when the poller died during the attempt.
+    #[serde(serialize_with = "instant::optional")]
     pub started_at_utc: Option<DateTime<Utc>>,
     /// How long it took.
     pub duration_ms: Option<u64>,
@@ -146,4 +153,22 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The beginning of the answer's body.
     pub response_snippet: Option<String>,
+}
+
+/// Instants as the API writes them: with milliseconds always, so that the order of texts is that of time.
+mod instant {
+    use chrono::{DateTime, SecondsFormat, Utc};
+    use serde::{Serialize as _, Serializer};
+
+    fn text(at: &DateTime<Utc>) -> String {
+        at.to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    pub(super) fn required<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+        text(at).serialize(serializer)
+    }
+
+    pub(super) fn optional<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.as_ref().map(text).serialize(serializer)
+    }
 }
