@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fuzz build package bench sam-local test-sam-local clean
+.PHONY: help run test test-sdks lint fuzz build package bench sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -22,6 +22,11 @@ run: ## the Scheduler on this machine; PORT=8080 POLL_INTERVAL=5s, data in .sche
 test: lint package ## lint, package, then every test, on the embedded store and on DynamoDB Local; installs what is missing
 	@scripts/install-test-needs
 	scripts/test
+
+test-sdks: ## the clients in sdks/ alone, against the conformance suite and a real scheduler
+	@scripts/install-build-needs
+	cargo build --workspace --locked --bins --tests
+	scripts/test-sdks
 
 lint: ## formatting, clippy, dependencies, scripts
 	@scripts/install-build-needs
