@@ -74,7 +74,12 @@ function Scheme() {
   const scheme = useComputedColorScheme("light");
   const other = scheme === "dark" ? "light" : "dark";
   return (
-    <Button variant="subtle" size="compact-sm" onClick={() => setColorScheme(other)} aria-label={`Use the ${other} theme`}>
+    <Button
+      variant="subtle"
+      size="compact-sm"
+      onClick={() => setColorScheme(other)}
+      aria-label={`Use the ${other} theme`}
+    >
       {scheme === "dark" ? "☀" : "☾"}
     </Button>
   );

@@ -76,7 +76,9 @@ export function WithSession({ children }: { children: ReactNode }) {
   const refused = error instanceof ProblemError && error.status === 401;
   if (token === null || refused) return <SignIn refused={refused} onToken={keep} />;
   if (session)
-    return <SessionContext.Provider value={{ ...session, leave: () => keep(null) }}>{children}</SessionContext.Provider>;
+    return (
+      <SessionContext.Provider value={{ ...session, leave: () => keep(null) }}>{children}</SessionContext.Provider>
+    );
   if (error)
     return (
       <main className="alone">

@@ -47,7 +47,10 @@ export function local(instant: string | number, now: number): string {
 
 /** As the API writes it, without the milliseconds that are zero. */
 export function utc(instant: string): string {
-  return instant.replace(/\.000Z$/, "Z").replace("T", " ").replace("Z", " UTC");
+  return instant
+    .replace(/\.000Z$/, "Z")
+    .replace("T", " ")
+    .replace("Z", " UTC");
 }
 
 /** "1.2 s", "3 min 20 s", "2 d 4 h": the two largest units that say something. */
@@ -56,7 +59,12 @@ export function duration(milliseconds: number): string {
   if (milliseconds < 10 * SECOND) return `${(milliseconds / SECOND).toFixed(1).replace(/\.0$/, "")} s`;
   let left = Math.round(milliseconds / SECOND);
   const parts: string[] = [];
-  for (const [name, seconds] of [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]] as const) {
+  for (const [name, seconds] of [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+    ["s", 1],
+  ] as const) {
     const count = Math.floor(left / seconds);
     left -= count * seconds;
     if (count > 0) parts.push(`${count} ${name}`);

@@ -32,7 +32,12 @@ export function BulkRetry({ filters }: { filters: Filters }) {
       <Button variant="default" size="xs" onClick={open}>
         Retry all dead letters …
       </Button>
-      <Modal opened={range !== null} onClose={() => setRange(null)} title="Retry all dead letters" closeButtonProps={{ "aria-label": "Close" }}>
+      <Modal
+        opened={range !== null}
+        onClose={() => setRange(null)}
+        title="Retry all dead letters"
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
         {count.error || retry.error ? (
           <Failure error={count.error ?? retry.error} />
         ) : retry.data ? (
@@ -43,8 +48,8 @@ export function BulkRetry({ filters }: { filters: Filters }) {
           <p role="status">Counting …</p>
         ) : (
           <p>
-            <strong>{matched.toLocaleString("en")}</strong> planned {when}, whatever their names. They become due at once,
-            and their receivers get the same idempotency keys as before.
+            <strong>{matched.toLocaleString("en")}</strong> planned {when}, whatever their names. They become due at
+            once, and their receivers get the same idempotency keys as before.
           </p>
         )}
         <div className="buttons">

@@ -68,12 +68,19 @@ function Jobs() {
           )}
           <More list={list} />
           <p className="muted foot" role="status">
-            {shown.length === list.jobs.length ? `${shown.length} loaded` : `${shown.length} of ${list.jobs.length} loaded`}
+            {shown.length === list.jobs.length
+              ? `${shown.length} loaded`
+              : `${shown.length} of ${list.jobs.length} loaded`}
             {!list.hasNextPage && ", that is all"}
             {list.paused && (
               <>
                 . Refreshing pauses beyond 500 jobs.{" "}
-                <Button variant="subtle" size="compact-xs" loading={list.isRefetching} onClick={() => void list.refetch()}>
+                <Button
+                  variant="subtle"
+                  size="compact-xs"
+                  loading={list.isRefetching}
+                  onClick={() => void list.refetch()}
+                >
                   Refresh now
                 </Button>
               </>

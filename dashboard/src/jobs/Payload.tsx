@@ -34,7 +34,7 @@ export function Payload({ payload }: { payload: Json | null }) {
         <span className="muted">{bytes.toLocaleString("en")} bytes</span>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <pre className="payload" tabIndex={0} aria-label="Payload">
+      <pre className="payload" tabIndex={0}>
         <Lines text={shown} />
       </pre>
       {shown.length < text.length && (

@@ -57,13 +57,10 @@ export function write(filters: Filters): string {
 export function useFilters(): [Filters, (change: Partial<Filters>) => void] {
   const search = useSearch();
   const filters = useMemo(() => read(search), [search]);
-  const change = useCallback(
-    (change: Partial<Filters>) => {
-      const query = write({ ...read(location.search), ...change });
-      navigate(query ? `/?${query}` : "/", { replace: true });
-    },
-    [],
-  );
+  const change = useCallback((change: Partial<Filters>) => {
+    const query = write({ ...read(location.search), ...change });
+    navigate(query ? `/?${query}` : "/", { replace: true });
+  }, []);
   return [filters, change];
 }
 

@@ -1,6 +1,6 @@
 // The list, page after page by cursor, and its refresh.
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { Job } from "../api";
 import { useSession } from "../session";
@@ -34,7 +34,7 @@ export function useJobs(filters: Filters, live: boolean) {
       const loaded = (state.data?.pages.length ?? 0) * PAGE;
       return live && loaded <= MOST_REFRESHED ? REFRESH_MS : false;
     },
-    placeholderData: (before) => before,
+    placeholderData: keepPreviousData,
   });
   const jobs = useMemo(() => unique(query.data?.pages.flatMap((page) => page.items) ?? []), [query.data]);
   const paused = live && jobs.length > MOST_REFRESHED;
@@ -48,7 +48,7 @@ export function useCounts(filters: Filters, live: boolean) {
     queryKey: ["counts", range, from, to],
     queryFn: ({ signal }) => api.stats.jobs(bounds(filters, Date.now() + ahead), { signal }),
     refetchInterval: live ? REFRESH_MS : false,
-    placeholderData: (before) => before,
+    placeholderData: keepPreviousData,
   });
 }
 

@@ -56,11 +56,26 @@ export function Bars({ bars, unit, empty }: { bars: Bar[]; unit: string; empty: 
           return (
             <g key={bar.key}>
               <title>{said(bar, unit)}</title>
-              <rect x={x} y={TOP} width={room} height={HEIGHT - BOTTOM - TOP} className={bar.now ? "slot now" : "slot"} />
+              <rect
+                x={x}
+                y={TOP}
+                width={room}
+                height={HEIGHT - BOTTOM - TOP}
+                className={bar.now ? "slot now" : "slot"}
+              />
               {bar.parts.map(({ kind, value }) => {
                 const height = value === 0 ? 0 : Math.max(value * scale, 1.5);
                 y -= height;
-                return <rect key={kind} x={x + room * 0.14} y={y} width={room * 0.72} height={height} className={`fill-${kind}`} />;
+                return (
+                  <rect
+                    key={kind}
+                    x={x + room * 0.14}
+                    y={y}
+                    width={room * 0.72}
+                    height={height}
+                    className={`fill-${kind}`}
+                  />
+                );
               })}
               {index % each === 0 && (
                 <text x={x + room / 2} y={HEIGHT - 5} className="axis middle">

@@ -1,7 +1,7 @@
 // How it goes, in pictures: what is coming, what was delivered and what failed, how late, how slow, and where.
 
 import { SegmentedControl } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "wouter";
 import { navigate } from "wouter/use-browser-location";
 import type { Stats, UpcomingJobs } from "../api";
@@ -30,7 +30,7 @@ export function OverviewPage() {
     },
     enabled,
     refetchInterval: REFRESH_MS,
-    placeholderData: (before) => before,
+    placeholderData: keepPreviousData,
   });
   const upcoming = useQuery({
     queryKey: ["upcoming"],
@@ -125,10 +125,14 @@ function Coming({ upcoming }: { upcoming: UpcomingJobs }) {
   }));
   return (
     <div className="pictures">
-      <Picture title={`Due over the next 24 hours: ${total.toLocaleString("en")}${upcoming.exact ? "" : " or more"}`} wide>
+      <Picture
+        title={`Due over the next 24 hours: ${total.toLocaleString("en")}${upcoming.exact ? "" : " or more"}`}
+        wide
+      >
         <Bars bars={bars} unit="jobs" empty="Nothing is planned for the next 24 hours." />
         <p className="muted">
-          Occurrences of a series that are not its next one are not counted yet. <Link href="/?range=next-24h&order=asc">See them</Link>
+          Occurrences of a series that are not its next one are not counted yet.{" "}
+          <Link href="/?range=next-24h&order=asc">See them</Link>
         </p>
       </Picture>
     </div>

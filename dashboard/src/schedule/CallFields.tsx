@@ -24,7 +24,7 @@ export function CallFields({ form, change, wrong }: FieldProps) {
           data={METHODS}
           value={form.method}
           allowDeselect={false}
-          error={wrong["method"]}
+          error={wrong.method}
           onChange={(method) => method && change({ method }, "method")}
         />
         <TextInput
@@ -34,7 +34,7 @@ export function CallFields({ form, change, wrong }: FieldProps) {
           type="url"
           placeholder="https://…"
           value={form.callbackUrl}
-          error={wrong["callbackUrl"]}
+          error={wrong.callbackUrl}
           onChange={(event) => change({ callbackUrl: event.currentTarget.value }, "callbackUrl")}
         />
       </div>
@@ -42,7 +42,7 @@ export function CallFields({ form, change, wrong }: FieldProps) {
         label="Name"
         description="For people: it stands in the list and is found there."
         value={form.name}
-        error={wrong["name"]}
+        error={wrong.name}
         onChange={(event) => change({ name: event.currentTarget.value }, "name")}
       />
       <Textarea
@@ -56,7 +56,7 @@ export function CallFields({ form, change, wrong }: FieldProps) {
         rows={5}
         spellCheck={false}
         value={form.payload}
-        error={wrong["payload"]}
+        error={wrong.payload}
         onChange={(event) => change({ payload: event.currentTarget.value }, "payload")}
       />
       <div className="rows">
@@ -69,7 +69,7 @@ export function CallFields({ form, change, wrong }: FieldProps) {
               aria-label={`Name of header ${index + 1}`}
               placeholder="X-Name"
               value={row.name}
-              error={wrong["headers"] !== undefined}
+              error={wrong.headers !== undefined}
               onChange={(event) => set(row.id, { name: event.currentTarget.value })}
             />
             <TextInput
@@ -87,9 +87,9 @@ export function CallFields({ form, change, wrong }: FieldProps) {
             </Button>
           </div>
         ))}
-        {wrong["headers"] && (
+        {wrong.headers && (
           <p className="error" role="alert">
-            {wrong["headers"]}
+            {wrong.headers}
           </p>
         )}
         <Button variant="default" size="xs" onClick={() => change({ headers: [...headers, headerRow()] }, "headers")}>
@@ -102,9 +102,15 @@ export function CallFields({ form, change, wrong }: FieldProps) {
 
 export function TryFields({ form, change, wrong }: FieldProps) {
   return (
-    <details className="more-fields" open={["maxRetries", "timeoutSeconds", "idempotencyKey", "correlationId"].some((f) => wrong[f]) || undefined}>
+    <details
+      className="more-fields"
+      open={["maxRetries", "timeoutSeconds", "idempotencyKey", "correlationId"].some((f) => wrong[f]) || undefined}
+    >
       <summary>
-        Tries and keys <span className="muted">{form.maxRetries} attempts, {form.timeoutSeconds} s each</span>
+        Tries and keys{" "}
+        <span className="muted">
+          {form.maxRetries} attempts, {form.timeoutSeconds} s each
+        </span>
       </summary>
       <div className="row">
         <NumberInput
@@ -114,7 +120,7 @@ export function TryFields({ form, change, wrong }: FieldProps) {
           max={100}
           clampBehavior="none"
           value={form.maxRetries}
-          error={wrong["maxRetries"]}
+          error={wrong.maxRetries}
           onChange={(maxRetries) => change({ maxRetries }, "maxRetries")}
         />
         <NumberInput
@@ -124,7 +130,7 @@ export function TryFields({ form, change, wrong }: FieldProps) {
           max={60}
           clampBehavior="none"
           value={form.timeoutSeconds}
-          error={wrong["timeoutSeconds"]}
+          error={wrong.timeoutSeconds}
           onChange={(timeoutSeconds) => change({ timeoutSeconds }, "timeoutSeconds")}
         />
       </div>
@@ -132,14 +138,14 @@ export function TryFields({ form, change, wrong }: FieldProps) {
         label="Idempotency key"
         description="The receiver recognises repeated calls by it. Made for you unless you give one."
         value={form.idempotencyKey}
-        error={wrong["idempotencyKey"]}
+        error={wrong.idempotencyKey}
         onChange={(event) => change({ idempotencyKey: event.currentTarget.value }, "idempotencyKey")}
       />
       <TextInput
         label="Correlation id"
         description="Handed on to the receiver as it is."
         value={form.correlationId}
-        error={wrong["correlationId"]}
+        error={wrong.correlationId}
         onChange={(event) => change({ correlationId: event.currentTarget.value }, "correlationId")}
       />
     </details>

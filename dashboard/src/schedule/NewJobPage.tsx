@@ -1,10 +1,10 @@
 // A new job: what to call, when, how hard to try; beside it, when the server says that it would fire.
 
 import { Button } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useLocation, useSearch } from "wouter";
-import { type Preview as Planned, ProblemError } from "../api";
+import { ProblemError } from "../api";
 import { useSession } from "../session";
 import { Failure, Loading, NotAllowed } from "../ui/Notice";
 import { useTitle } from "../ui/useTitle";
@@ -58,7 +58,7 @@ function Editor({ first }: { first: Form }) {
     queryKey: ["preview", JSON.stringify(schedule(settled))],
     queryFn: ({ signal }) =>
       api.jobs.preview({ ...schedule(settled), callbackUrl: ANY_TARGET }, { count: OCCURRENCES, signal }),
-    placeholderData: (before: Planned | undefined) => before,
+    placeholderData: keepPreviousData,
     refetchInterval: 30_000,
   });
   const stopped = unsendable(settled);
@@ -67,7 +67,7 @@ function Editor({ first }: { first: Form }) {
     queryKey: ["judged", JSON.stringify(settled)],
     queryFn: ({ signal }) => api.jobs.preview(request(settled), { count: 1, signal }),
     enabled: sendable && touched.size > 0,
-    placeholderData: (before: Planned | undefined) => before,
+    placeholderData: keepPreviousData,
     gcTime: 0,
   });
 
@@ -93,7 +93,9 @@ function Editor({ first }: { first: Form }) {
           {known && (
             <p className="error" role="alert">
               {create.error instanceof ProblemError && create.error.detail} Each is marked above:{" "}
-              {create.error instanceof ProblemError && create.error.errors.map(({ pointer }) => pointer.slice(1)).join(", ")}.
+              {create.error instanceof ProblemError &&
+                create.error.errors.map(({ pointer }) => pointer.slice(1)).join(", ")}
+              .
             </p>
           )}
           {create.error && !known && <Failure error={create.error} />}

@@ -43,7 +43,9 @@ export function WeekStrip({ planned }: { planned: Preview }) {
               return (
                 <td key={date} className={kind} title={title(date, day?.count ?? 0, unknown)}>
                   <span className="date">{name(date, date === week[0])}</span>
-                  <span className="times-that-day">{day ? `×${day.count}${date === last && !planned.complete ? "+" : ""}` : unknown ? "…" : ""}</span>
+                  <span className="times-that-day">
+                    {day ? `×${day.count}${date === last && !planned.complete ? "+" : ""}` : unknown ? "…" : ""}
+                  </span>
                 </td>
               );
             })}

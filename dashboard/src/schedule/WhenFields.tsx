@@ -52,10 +52,14 @@ function Every({ form, change, wrong }: FieldProps) {
         min={1}
         clampBehavior="none"
         value={form.every}
-        error={wrong["recurrenceSeconds"]}
+        error={wrong.recurrenceSeconds}
         onChange={(every) => change({ every }, "recurrenceSeconds")}
       />
-      <UnitSelect label="Unit of the interval" value={form.everyUnit} onChange={(everyUnit) => change({ everyUnit }, "recurrenceSeconds")} />
+      <UnitSelect
+        label="Unit of the interval"
+        value={form.everyUnit}
+        onChange={(everyUnit) => change({ everyUnit }, "recurrenceSeconds")}
+      />
     </div>
   );
 }
@@ -83,29 +87,48 @@ function Calendar({ form, change, wrong }: FieldProps) {
                 aria-label={`Time ${index + 1}`}
                 value={time}
                 error={wrong[`scheduleTimes/${index}`]}
-                onChange={(event) => setTimes(times.map((other, at) => (at === index ? event.currentTarget.value : other)))}
+                onChange={(event) =>
+                  setTimes(times.map((other, at) => (at === index ? event.currentTarget.value : other)))
+                }
               />
               {times.length > 1 && (
-                <Button variant="subtle" size="compact-sm" aria-label={`Remove time ${index + 1}`} onClick={() => setTimes(times.filter((_, at) => at !== index))}>
+                <Button
+                  variant="subtle"
+                  size="compact-sm"
+                  aria-label={`Remove time ${index + 1}`}
+                  onClick={() => setTimes(times.filter((_, at) => at !== index))}
+                >
                   ✕
                 </Button>
               )}
             </div>
           ))}
-          <Button variant="default" size="xs" disabled={times.length >= 96} onClick={() => setTimes([...times, later(times.at(-1))])}>
+          <Button
+            variant="default"
+            size="xs"
+            disabled={times.length >= 96}
+            onClick={() => setTimes([...times, later(times.at(-1))])}
+          >
             Add a time
           </Button>
         </div>
-        {wrong["scheduleTimes"] && (
+        {wrong.scheduleTimes && (
           <p className="error" role="alert">
-            {wrong["scheduleTimes"]}
+            {wrong.scheduleTimes}
           </p>
         )}
       </div>
       <fieldset className="days">
         <legend>On</legend>
         {WEEK.map(([day, short, long]) => (
-          <button type="button" key={day} className="day" aria-pressed={on(day)} aria-label={long} onClick={() => toggle(day)}>
+          <button
+            type="button"
+            key={day}
+            className="day"
+            aria-pressed={on(day)}
+            aria-label={long}
+            onClick={() => toggle(day)}
+          >
             {short}
           </button>
         ))}
@@ -116,7 +139,7 @@ function Calendar({ form, change, wrong }: FieldProps) {
           Weekdays
         </Button>
       </fieldset>
-      {wrong["scheduleDaysOfWeek"] && <p className="error">{wrong["scheduleDaysOfWeek"]}</p>}
+      {wrong.scheduleDaysOfWeek && <p className="error">{wrong.scheduleDaysOfWeek}</p>}
       <Select
         label="Time zone"
         description={`The times are those of clocks there. This browser is in ${localZone}.`}
@@ -126,7 +149,7 @@ function Calendar({ form, change, wrong }: FieldProps) {
         allowDeselect={false}
         nothingFoundMessage="No such zone"
         value={form.timeZone}
-        error={wrong["timeZone"]}
+        error={wrong.timeZone}
         onChange={(timeZone) => timeZone && change({ timeZone }, "timeZone")}
       />
     </>
@@ -154,14 +177,23 @@ function StartFields({ form, change, wrong }: FieldProps) {
             min={0}
             clampBehavior="none"
             value={form.delay}
-            error={wrong["delaySeconds"]}
+            error={wrong.delaySeconds}
             onChange={(delay) => change({ delay }, "delaySeconds")}
           />
-          <UnitSelect label="Unit of the delay" value={form.delayUnit} onChange={(delayUnit) => change({ delayUnit }, "delaySeconds")} />
+          <UnitSelect
+            label="Unit of the delay"
+            value={form.delayUnit}
+            onChange={(delayUnit) => change({ delayUnit }, "delaySeconds")}
+          />
         </div>
       )}
       {form.start === "at" && (
-        <InstantInput label="At" value={form.startAt} error={wrong["fireAtUtc"]} onChange={(startAt) => change({ startAt }, "fireAtUtc")} />
+        <InstantInput
+          label="At"
+          value={form.startAt}
+          error={wrong.fireAtUtc}
+          onChange={(startAt) => change({ startAt }, "fireAtUtc")}
+        />
       )}
     </div>
   );
@@ -181,7 +213,12 @@ function EndFields({ form, change, wrong }: FieldProps) {
         ]}
       />
       {form.end === "at" && (
-        <InstantInput label="Last instant" value={form.endAt} error={wrong["endAtUtc"]} onChange={(endAt) => change({ endAt }, "endAtUtc")} />
+        <InstantInput
+          label="Last instant"
+          value={form.endAt}
+          error={wrong.endAtUtc}
+          onChange={(endAt) => change({ endAt }, "endAtUtc")}
+        />
       )}
       {form.end === "count" && (
         <NumberInput
@@ -189,7 +226,7 @@ function EndFields({ form, change, wrong }: FieldProps) {
           min={1}
           clampBehavior="none"
           value={form.count}
-          error={wrong["maxOccurrences"]}
+          error={wrong.maxOccurrences}
           onChange={(count) => change({ count }, "maxOccurrences")}
         />
       )}
@@ -210,7 +247,14 @@ function Choice({ label, value, data, onChange }: ChoiceProps) {
       <span className="label" aria-hidden="true">
         {label}
       </span>
-      <SegmentedControl aria-label={label} size="xs" transitionDuration={0} data={data} value={value} onChange={onChange} />
+      <SegmentedControl
+        aria-label={label}
+        size="xs"
+        transitionDuration={0}
+        data={data}
+        value={value}
+        onChange={onChange}
+      />
     </div>
   );
 }

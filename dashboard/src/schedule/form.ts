@@ -120,7 +120,10 @@ export type Wrong = Record<string, string>;
 export function byField(errors: readonly { pointer: string; detail: string }[]): Wrong {
   const found: Wrong = {};
   for (const { pointer, detail } of errors) {
-    const [field = "", ...rest] = pointer.slice(1).split("/").map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+    const [field = "", ...rest] = pointer
+      .slice(1)
+      .split("/")
+      .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
     const place = field === "headers" && rest[0] ? `${rest[0]} ` : "";
     found[field] = found[field] ? `${found[field]}; ${place}${detail}` : `${place}${detail}`;
     if (field === "scheduleTimes" && rest[0]) found[`scheduleTimes/${rest[0]}`] = detail;
@@ -142,7 +145,8 @@ export function like(job: Job, payload: Json | null): Form {
     headers: Object.entries(job.headers ?? {}).map(([name, value]) => headerRow(name, value)),
     payload: payload ?? "",
     kind,
-    start: waits && job.delaySeconds === undefined ? "at" : kind === "once" && job.delaySeconds !== undefined ? "in" : "now",
+    start:
+      waits && job.delaySeconds === undefined ? "at" : kind === "once" && job.delaySeconds !== undefined ? "in" : "now",
     startAt: waits ? job.fireAtUtc : "",
     delay,
     delayUnit,

@@ -57,7 +57,8 @@ export function inWords(error: unknown): { title: string; advice: string } {
   if (error instanceof ConnectionError)
     return {
       title: "The Scheduler does not answer",
-      advice: "Check that it is running and that this machine reaches it. What is scheduled is not affected by this page.",
+      advice:
+        "Check that it is running and that this machine reaches it. What is scheduled is not affected by this page.",
     };
   if (!(error instanceof ProblemError)) return { title: "Something went wrong in this page", advice: String(error) };
   switch (error.status) {

@@ -40,7 +40,14 @@ export function Attempts({ made, most, status }: { made: number; most: number; s
     <span className="pips" title={label}>
       <span className="pip-marks" aria-hidden="true">
         {Array.from({ length: shown }, (_, index) => {
-          const kind = index > last ? "left" : index === last && status === "Done" ? "good" : index === last && status === "Firing" ? "now" : "bad";
+          const kind =
+            index > last
+              ? "left"
+              : index === last && status === "Done"
+                ? "good"
+                : index === last && status === "Firing"
+                  ? "now"
+                  : "bad";
           // biome-ignore lint/suspicious/noArrayIndexKey: a pip is its place
           return <i key={index} className={`pip pip-${kind}`} />;
         })}
