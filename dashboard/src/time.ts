@@ -12,21 +12,12 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 const relativeFormat = new Intl.RelativeTimeFormat("en", { style: "short" });
-const sameYear = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric",
-  month: "short",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
-const anyYear = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric",
-  month: "short",
-  year: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
+const DATE = { day: "numeric", month: "short" } as const;
+const TIME = { hour: "2-digit", minute: "2-digit" } as const;
+/** By what has to be said: the year when it is another one, seconds when there are any. */
+const FORMATS = [DATE, { ...DATE, year: "numeric" } as const].map((date) =>
+  [TIME, { ...TIME, second: "2-digit" } as const].map((time) => new Intl.DateTimeFormat("en-GB", { ...date, ...time })),
+);
 
 /** Where the browser says that it is. */
 export const localZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -42,7 +33,8 @@ export function relative(instant: string | number, now: number): string {
 
 export function local(instant: string | number, now: number): string {
   const date = new Date(instant);
-  return (date.getFullYear() === new Date(now).getFullYear() ? sameYear : anyYear).format(date);
+  const otherYear = date.getFullYear() !== new Date(now).getFullYear();
+  return FORMATS[Number(otherYear)]?.[Number(date.getSeconds() !== 0)]?.format(date) ?? utc(date.toISOString());
 }
 
 /** As the API writes it, without the milliseconds that are zero. */

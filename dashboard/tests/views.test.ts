@@ -34,7 +34,7 @@ describe("every view", () => {
         name: `Reminder for appointment ${4_100 + number}`,
         callbackUrl: receiver.url("/reminders"),
         payload: { appointment: 4_100 + number, channel: number % 3 === 0 ? "sms" : "email" },
-        fireAtUtc: new Date(Date.parse(START) + (1 + (number * number) % 50) * hour).toISOString(),
+        fireAtUtc: new Date(Date.parse(START) + (1 + ((number * number) % 50)) * hour).toISOString(),
       });
     }
     series = await scheduler.post({
@@ -45,7 +45,12 @@ describe("every view", () => {
       timeZone: "Europe/Rome",
       correlationId: "stock-report",
     });
-    await scheduler.post({ name: "Heartbeat", callbackUrl: receiver.url("/ping"), method: "GET", recurrenceSeconds: 3_600 });
+    await scheduler.post({
+      name: "Heartbeat",
+      callbackUrl: receiver.url("/ping"),
+      method: "GET",
+      recurrenceSeconds: 3_600,
+    });
     failing = await scheduler.post({
       name: "Sync contact 88213 to CRM",
       callbackUrl: receiver.url("/crm/contacts"),
@@ -61,11 +66,15 @@ describe("every view", () => {
         name: `Push stock of item ${item} to partner`,
         callbackUrl: receiver.url("/partner/stock"),
         payload: { item, stock: item * 3 },
-        fireAtUtc: `2027-03-23T0${item % 3 + 4}:10:00Z`,
+        fireAtUtc: `2027-03-23T0${(item % 3) + 4}:10:00Z`,
         maxRetries: 3,
       });
     }
-    const cancelled = await scheduler.post({ name: "Trial ends for tenant 7", callbackUrl: receiver.url("/trials"), delaySeconds: 90_000 });
+    const cancelled = await scheduler.post({
+      name: "Trial ends for tenant 7",
+      callbackUrl: receiver.url("/trials"),
+      delaySeconds: 90_000,
+    });
     const answer = await fetch(`${scheduler.url}/scheduled-jobs/${cancelled.id}`, {
       method: "DELETE",
       headers: { Authorization: "Bearer sch_dashboard_tests" },
@@ -83,7 +92,11 @@ describe("every view", () => {
 
   const views: [string, string, (tab: Tab) => Promise<void>][] = [
     ["list", "/", async ({ page }) => page.getByRole("row").nth(5).waitFor()],
-    ["dead-letters", "/?status=DeadLetter&range=past-24h", async ({ page }) => page.getByText("Retry all dead letters").waitFor()],
+    [
+      "dead-letters",
+      "/?status=DeadLetter&range=past-24h",
+      async ({ page }) => page.getByText("Retry all dead letters").waitFor(),
+    ],
     ["empty", "/?status=Cancelled&range=past-1h", async ({ page }) => page.getByText("No job matches").waitFor()],
     ["overview", "/overview", async ({ page }) => page.getByText("Due over the next 24 hours").waitFor()],
     [
@@ -117,7 +130,10 @@ describe("every view", () => {
     test(`a job between two attempts, ${look}`, () =>
       set.inTab(choice, async (tab) => {
         await tab.goto(`/jobs/${retrying.id}`);
-        await tab.page.getByText("Attempt 2 of 5").first().waitFor();
+        await tab.page
+          .getByText(/Attempt \d of 5/)
+          .first()
+          .waitFor();
         await tab.check(`retrying, ${look}`);
         await tab.screenshot(`retrying-${look}`, true);
       }));

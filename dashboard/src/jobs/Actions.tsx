@@ -29,16 +29,16 @@ export function Actions({ job }: { job: Job }) {
   return (
     <>
       {job.status === "DeadLetter" && (
-        <Button loading={retry.isPending} onClick={() => retry.mutate()}>
+        <Button size="xs" loading={retry.isPending} onClick={() => retry.mutate()}>
           Retry
         </Button>
       )}
       {job.status === "Pending" && (
         <>
-          <Button loading={runNow.isPending} onClick={() => runNow.mutate()}>
+          <Button size="xs" loading={runNow.isPending} onClick={() => runNow.mutate()}>
             Run now
           </Button>
-          <Button variant="default" onClick={() => setAsking(true)}>
+          <Button size="xs" variant="default" onClick={() => setAsking(true)}>
             Cancel …
           </Button>
         </>

@@ -16,7 +16,7 @@ export function AttemptLog({ job }: { job: Job }) {
       <ol className="attempts" reversed>
         {log.map((attempt, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: numbers begin again when a dead letter is retried
-          <Entry key={index} attempt={attempt} before={log[index + 1]} longest={longest} />
+          <Entry key={index} attempt={attempt} before={log[index + 1]} longest={longest} latest={index === 0} />
         ))}
       </ol>
       {dropped > 0 && <p className="muted">Earlier attempts are not kept: the last ten are.</p>}
@@ -24,7 +24,14 @@ export function AttemptLog({ job }: { job: Job }) {
   );
 }
 
-function Entry({ attempt, before, longest }: { attempt: Attempt; before: Attempt | undefined; longest: number }) {
+interface EntryProps {
+  attempt: Attempt;
+  before: Attempt | undefined;
+  longest: number;
+  latest: boolean;
+}
+
+function Entry({ attempt, before, longest, latest }: EntryProps) {
   const good = attempt.error === null || attempt.error === undefined;
   const waited =
     before?.startedAtUtc && attempt.startedAtUtc
@@ -54,7 +61,7 @@ function Entry({ attempt, before, longest }: { attempt: Attempt; before: Attempt
         </p>
       )}
       {attempt.responseSnippet && (
-        <details open={!good}>
+        <details open={!good && latest}>
           <summary>What the receiver answered</summary>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
           <pre tabIndex={0}>

@@ -10,21 +10,29 @@ export interface Bar {
   parts: { kind: "good" | "bad" | "calm" | "coming"; name: string; value: number }[];
 }
 
-const WIDTH = 600;
-const HEIGHT = 150;
-const LEFT = 44;
+const LEFT = 34;
 const BOTTOM = 20;
 const TOP = 8;
+/** In units of the picture, near to pixels: letters keep their size. */
+const SIZES = { wide: { width: 1200, height: 190, label: 46 }, narrow: { width: 380, height: 170, label: 52 } };
 
-export function Bars({ bars, unit, empty }: { bars: Bar[]; unit: string; empty: string }) {
+interface Props {
+  bars: Bar[];
+  unit: string;
+  empty: string;
+  size?: keyof typeof SIZES;
+}
+
+export function Bars({ bars, unit, empty, size = "narrow" }: Props) {
+  const { width, height, label } = SIZES[size];
   const total = (bar: Bar) => bar.parts.reduce((sum, part) => sum + part.value, 0);
   const highest = Math.max(0, ...bars.map(total));
   if (highest === 0) return <p className="muted nothing">{empty}</p>;
   const top = roundUp(highest);
   const names = bars[0]?.parts ?? [];
-  const room = (WIDTH - LEFT) / bars.length;
-  const scale = (HEIGHT - BOTTOM - TOP) / top;
-  const each = Math.ceil(bars.length / 12);
+  const room = (width - LEFT) / bars.length;
+  const scale = (height - BOTTOM - TOP) / top;
+  const each = Math.ceil(label / room);
   return (
     <div className="bars">
       {names.length > 1 && (
@@ -36,14 +44,14 @@ export function Bars({ bars, unit, empty }: { bars: Bar[]; unit: string; empty: 
           ))}
         </p>
       )}
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+      <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
         {[...new Set([0, top / 2, top])]
           .filter((tick) => Number.isInteger(tick))
           .map((tick) => {
-            const y = HEIGHT - BOTTOM - tick * scale;
+            const y = height - BOTTOM - tick * scale;
             return (
               <g key={tick}>
-                <line x1={LEFT} x2={WIDTH} y1={y} y2={y} className="grid" />
+                <line x1={LEFT} x2={width} y1={y} y2={y} className="grid" />
                 <text x={LEFT - 6} y={y + 4} className="axis end">
                   {tick.toLocaleString("en")}
                 </text>
@@ -51,7 +59,7 @@ export function Bars({ bars, unit, empty }: { bars: Bar[]; unit: string; empty: 
             );
           })}
         {bars.map((bar, index) => {
-          let y = HEIGHT - BOTTOM;
+          let y = height - BOTTOM;
           const x = LEFT + index * room;
           return (
             <g key={bar.key}>
@@ -60,25 +68,25 @@ export function Bars({ bars, unit, empty }: { bars: Bar[]; unit: string; empty: 
                 x={x}
                 y={TOP}
                 width={room}
-                height={HEIGHT - BOTTOM - TOP}
+                height={height - BOTTOM - TOP}
                 className={bar.now ? "slot now" : "slot"}
               />
               {bar.parts.map(({ kind, value }) => {
-                const height = value === 0 ? 0 : Math.max(value * scale, 1.5);
-                y -= height;
+                const tall = value === 0 ? 0 : Math.max(value * scale, 1.5);
+                y -= tall;
                 return (
                   <rect
                     key={kind}
                     x={x + room * 0.14}
                     y={y}
                     width={room * 0.72}
-                    height={height}
+                    height={tall}
                     className={`fill-${kind}`}
                   />
                 );
               })}
               {index % each === 0 && (
-                <text x={x + room / 2} y={HEIGHT - 5} className="axis middle">
+                <text x={x + room / 2} y={height - 5} className="axis middle">
                   {bar.label}
                 </text>
               )}

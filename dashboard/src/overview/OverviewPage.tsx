@@ -98,7 +98,7 @@ function Past({ stats, range }: { stats: Stats; range: Range }) {
       </dl>
       <div className="pictures">
         <Picture title={range === "24h" ? "Attempts by hour" : "Attempts by day"} wide>
-          <Bars bars={bars} unit="attempts" empty="Nothing was called in this time." />
+          <Bars bars={bars} unit="attempts" empty="Nothing was called in this time." size="wide" />
         </Picture>
         <Picture title="How late they were taken up">
           <Bars bars={buckets(stats.latenessSeconds, "late")} unit="attempts" empty="Nothing to measure yet." />
@@ -129,7 +129,7 @@ function Coming({ upcoming }: { upcoming: UpcomingJobs }) {
         title={`Due over the next 24 hours: ${total.toLocaleString("en")}${upcoming.exact ? "" : " or more"}`}
         wide
       >
-        <Bars bars={bars} unit="jobs" empty="Nothing is planned for the next 24 hours." />
+        <Bars bars={bars} unit="jobs" size="wide" empty="Nothing is planned for the next 24 hours." />
         <p className="muted">
           Occurrences of a series that are not its next one are not counted yet.{" "}
           <Link href="/?range=next-24h&order=asc">See them</Link>

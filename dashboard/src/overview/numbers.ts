@@ -31,7 +31,7 @@ export function byHourOrDay(hours: Hours, byHour: boolean): Span[] {
 export function buckets(given: Stats["latenessSeconds"], kind: "late" | "answer"): Bar[] {
   return given.map(({ upTo, count }, index) => {
     const before = given[index - 1]?.upTo ?? 0;
-    const label = upTo === null || upTo === undefined ? `> ${duration(before * 1000)}` : `≤ ${duration(upTo * 1000)}`;
+    const label = upTo === null || upTo === undefined ? "more" : duration(upTo * 1000);
     const worrying = kind === "late" ? before >= 60 : before >= 10;
     return { key: label, label, parts: [{ kind: worrying ? "bad" : "calm", name: "attempts", value: count }] };
   });

@@ -31,6 +31,8 @@ export function CallFields({ form, change, wrong }: FieldProps) {
           label="Callback URL"
           className="wide"
           required
+          withAsterisk={false}
+          description="The one field that is needed: http or https"
           type="url"
           placeholder="https://…"
           value={form.callbackUrl}

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { type Scheduler, TOKEN } from "./scheduler.js";
 
-const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const SWITCHES = [
   "--no-sandbox",
   "--disable-gpu",
@@ -68,7 +68,8 @@ export class Tab {
     });
     page.on("console", (message) => {
       // A refused request is what some tests are about; what the page makes of it is asserted there.
-      if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) tab.wrong.push(message.text());
+      if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+        tab.wrong.push(message.text());
     });
     page.on("request", (request) => {
       const { origin, protocol, search } = new URL(request.url());
@@ -96,7 +97,8 @@ export class Tab {
       "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
     )) as { violations: { id: string; help: string; nodes: { html: string; failureSummary: string }[] }[] };
     const told = found.violations.map(
-      ({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`,
+      ({ id, help, nodes }) =>
+        `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`,
     );
     assert.deepEqual(told, [], `${what}\n${told.join("\n")}`);
   }

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const PROGRAM = process.env["SCHEDULER_BIN"] ?? fileURLToPath(new URL("../../../target/debug/scheduler", import.meta.url));
+const PROGRAM = process.env.SCHEDULER_BIN ?? fileURLToPath(new URL("../../../target/debug/scheduler", import.meta.url));
 export const TOKEN = "sch_dashboard_tests";
 
 export interface Created {
@@ -23,7 +23,18 @@ export class Scheduler {
 
   static async start(now: string): Promise<Scheduler> {
     const store = await freePort();
-    const options = ["dev", "--in-memory", "--port", "0", "--dynamodb-port", String(store), "--now", now, "--token", TOKEN];
+    const options = [
+      "dev",
+      "--in-memory",
+      "--port",
+      "0",
+      "--dynamodb-port",
+      String(store),
+      "--now",
+      now,
+      "--token",
+      TOKEN,
+    ];
     const child = spawn(PROGRAM, options, { stdio: ["ignore", "pipe", "inherit"] });
     if (!child.stdout) throw new Error("no standard output");
     for await (const line of createInterface({ input: child.stdout })) {

@@ -2,7 +2,7 @@
 
 import { after, before } from "node:test";
 import type { Browser } from "playwright-core";
-import { launch, type Look, Tab } from "./browser.js";
+import { type Look, launch, Tab } from "./browser.js";
 import { Receiver } from "./receiver.js";
 import { Scheduler } from "./scheduler.js";
 
