@@ -13,7 +13,15 @@ export const theme = createTheme({
   components: {
     Button: Button.extend({ defaultProps: { size: "sm" } }),
     // Its way to hold the page still is a style element, which the policy refuses.
-    Modal: Modal.extend({ defaultProps: { lockScroll: false, centered: true, transitionProps: { duration: 0 } } }),
+    // And its header is not one of the page.
+    Modal: Modal.extend({
+      defaultProps: {
+        lockScroll: false,
+        centered: true,
+        transitionProps: { duration: 0 },
+        attributes: { header: { role: "presentation" } },
+      },
+    }),
     NumberInput: NumberInput.extend(small),
     PasswordInput: PasswordInput.extend(small),
     Select: Select.extend(small),

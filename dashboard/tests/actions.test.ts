@@ -194,7 +194,7 @@ describe("actions", () => {
       await tab.goto(`/jobs/${id}`);
       await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
       await page.getByRole("button", { name: "Copy as curl" }).click();
-      await page.getByText("Copied").waitFor();
+      await page.getByText("Copied", { exact: true }).waitFor();
       const command = (await page.evaluate("navigator.clipboard.readText()")) as string;
       const { execFile } = await import("node:child_process");
       execFile("sh", ["-c", command.replace(/^curl /, "curl --silent --noproxy '*' ")]);

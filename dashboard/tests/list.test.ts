@@ -42,9 +42,9 @@ describe("the list", () => {
       const { page } = tab;
       await page.goto(set.scheduler.url);
       await page.getByRole("button", { name: "Pending" }).click();
-      await page.getByRole("textbox", { name: "Planned" }).click();
+      await page.getByRole("combobox", { name: "Planned" }).click();
       await page.getByRole("option", { name: "Next hour" }).click();
-      await page.getByRole("textbox", { name: "Order" }).click();
+      await page.getByRole("combobox", { name: "Order" }).click();
       await page.getByRole("option", { name: "Earliest first" }).click();
       await page.getByLabel("Text in name or URL").fill("/7");
       const expected = [6, 16, 26, 36, 46, 56].map((number) => `job ${number + 1}`);

@@ -44,7 +44,7 @@ export function WeekStrip({ planned }: { planned: Preview }) {
                 <td key={date} className={kind} title={title(date, day?.count ?? 0, unknown)}>
                   <span className="date">{name(date, date === week[0])}</span>
                   <span className="times-that-day">
-                    {day ? `×${day.count}${date === last && !planned.complete ? "+" : ""}` : unknown ? "…" : ""}
+                    {day ? times(day.count, date === last && !planned.complete) : unknown ? "…" : ""}
                   </span>
                 </td>
               );
@@ -54,6 +54,11 @@ export function WeekStrip({ planned }: { planned: Preview }) {
       </tbody>
     </table>
   );
+}
+
+/** Once goes without saying. */
+function times(count: number, orMore: boolean): string {
+  return count === 1 && !orMore ? "" : `×${count}${orMore ? "+" : ""}`;
 }
 
 function title(date: string, count: number, unknown: boolean): string {

@@ -6,13 +6,13 @@ import type { FieldProps } from "./CallFields";
 import type { End, Kind, Start, Unit } from "./form";
 
 const WEEK = [
-  [1, "Mon", "day"],
-  [2, "Tue", "sday"],
-  [3, "Wed", "nesday"],
-  [4, "Thu", "rsday"],
-  [5, "Fri", "day"],
-  [6, "Sat", "urday"],
-  [0, "Sun", "day"],
+  [1, "Mon", "Monday"],
+  [2, "Tue", "Tuesday"],
+  [3, "Wed", "Wednesday"],
+  [4, "Thu", "Thursday"],
+  [5, "Fri", "Friday"],
+  [6, "Sat", "Saturday"],
+  [0, "Sun", "Sunday"],
 ] as const;
 const ZONES = [...new Set(["UTC", ...Intl.supportedValuesOf("timeZone")])];
 const UNITS: Unit[] = ["seconds", "minutes", "hours", "days"];
@@ -120,10 +120,16 @@ function Calendar({ form, change, wrong }: FieldProps) {
       </div>
       <fieldset className="days">
         <legend>On</legend>
-        {WEEK.map(([day, short, rest]) => (
-          <button type="button" key={day} className="day" aria-pressed={on(day)} onClick={() => toggle(day)}>
+        {WEEK.map(([day, short, long]) => (
+          <button
+            type="button"
+            key={day}
+            className="day"
+            title={long}
+            aria-pressed={on(day)}
+            onClick={() => toggle(day)}
+          >
             {short}
-            <span className="visually-hidden">{rest}</span>
           </button>
         ))}
         <Button variant="subtle" size="compact-sm" onClick={() => setDays([])}>

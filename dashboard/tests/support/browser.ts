@@ -17,7 +17,6 @@ const SWITCHES = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  "--lang=en-GB",
 ];
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const SCREENSHOTS = fileURLToPath(new URL("../../screenshots/", import.meta.url));
@@ -28,7 +27,7 @@ export type Scheme = "light" | "dark";
 const SIZES = { wide: { width: 1280, height: 860 }, phone: { width: 390, height: 844 } };
 
 export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: EXECUTABLE, args: SWITCHES });
+  return chromium.launch({ executablePath: EXECUTABLE, args: SWITCHES, env: { ...process.env, LANGUAGE: "en_GB" } });
 }
 
 export interface Look {
@@ -104,6 +103,7 @@ export class Tab {
   }
 
   async screenshot(name: string, fullPage = false): Promise<void> {
+    await this.page.evaluate("scrollTo(0, 0)");
     await mkdir(SCREENSHOTS, { recursive: true });
     await this.page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage });
   }
