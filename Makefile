@@ -68,3 +68,4 @@ test-sam-local: package ## tests sam-local, in a Docker engine that it starts wh
 clean: ## removes what was built and fetched; keeps .scheduler/
 	cargo clean
 	rm -rf .tools .aws-sam
+	cd sdks/typescript && rm -rf node_modules dist .build src/generated

@@ -22,6 +22,11 @@ pub struct SeriesId(pub Uuid);
 #[serde(transparent)]
 pub struct WriteId(pub Uuid);
 
+/// Names a payload that is kept apart from its jobs: `payload#{uuid}`, which no job's id can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PayloadId(Uuid);
+
 /// Who owns a job: 1 to 64 characters of `a-z 0-9 - _`, so that it can stand in a key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -59,6 +64,41 @@ impl WriteId {
     #[must_use]
     pub fn random() -> Self {
         Self(random_uuid())
+    }
+}
+
+impl PayloadId {
+    const PREFIX: &str = "payload#";
+
+    #[must_use]
+    pub fn random() -> Self {
+        Self(random_uuid())
+    }
+
+    /// `None` for anything else, such as the id of a job.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.strip_prefix(Self::PREFIX)?.parse().ok().map(Self)
+    }
+}
+
+impl fmt::Display for PayloadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", Self::PREFIX, self.0)
+    }
+}
+
+impl TryFrom<String> for PayloadId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("{text:?} does not name a payload"))
+    }
+}
+
+impl From<PayloadId> for String {
+    fn from(id: PayloadId) -> Self {
+        id.to_string()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::ids::{JobId, SeriesId, TenantId, WriteId};
+use crate::ids::{JobId, PayloadId, SeriesId, TenantId, WriteId};
 use crate::schedule::Schedule;
 
 /// Terminal jobs are removed this long after they ended.
@@ -39,9 +39,18 @@ pub struct Callback {
     pub method: String,
     /// In the order given; names and values are valid for HTTP.
     pub headers: Vec<(String, String)>,
-    /// The JSON text, byte for byte as it was received.
-    pub payload: Option<String>,
+    pub payload: Option<Payload>,
     pub timeout: Duration,
+}
+
+/// A JSON text, byte for byte as it was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Kept with the job.
+    Within(String),
+    /// Kept in an item of its own, which the occurrences of a series share. `text` is `None` until that is read, and
+    /// when it is gone.
+    Apart { id: PayloadId, text: Option<String> },
 }
 
 /// One occurrence: a one-shot job, or the n-th of a series.
@@ -123,6 +132,24 @@ pub struct Attempt {
     /// `None` means success.
     pub error: Option<String>,
     pub response_snippet: Option<String>,
+}
+
+impl Callback {
+    /// `GET` and `HEAD` have no body (CONTRACT §4).
+    #[must_use]
+    pub fn sends_payload(&self) -> bool {
+        self.payload.is_some() && !matches!(self.method.as_str(), "GET" | "HEAD")
+    }
+}
+
+impl Payload {
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Within(text) => Some(text),
+            Self::Apart { text, .. } => text.as_deref(),
+        }
+    }
 }
 
 impl Status {

@@ -17,7 +17,7 @@ pub use self::redrive::{RedriveRequest, parse_redrive};
 use crate::clock::{Timestamp, after_seconds};
 use crate::egress::Guard;
 use crate::ids;
-use crate::job::{Callback, JobSpec};
+use crate::job::{Callback, JobSpec, Payload};
 use crate::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
 
 const LONGEST_URL: usize = 2_048;
@@ -238,12 +238,12 @@ fn read_method(fields: &mut Fields<'_>) -> String {
     method.map_or_else(|| "POST".to_owned(), |text| text.to_ascii_uppercase())
 }
 
-fn read_payload(fields: &mut Fields<'_>, largest: usize) -> Option<String> {
+fn read_payload(fields: &mut Fields<'_>, largest: usize) -> Option<Payload> {
     let payload = fields.raw("payload").map(RawValue::get)?;
     if payload.len() > largest {
         fields.refuse("payload", format!("must be at most {largest} bytes of JSON"));
     }
-    Some(payload.to_owned())
+    Some(Payload::Within(payload.to_owned()))
 }
 
 fn read_key(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {

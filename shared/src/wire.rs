@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::format_instant;
-use crate::job::{Attempt, Job, State, Status};
+use crate::job::{Attempt, Job, Payload, State, Status};
 use crate::schedule::{Recurrence, number_from_weekday};
 
 /// A job: one call that was, is or will be made.
@@ -164,7 +164,7 @@ impl<'a> JobBody<'a> {
             callback_url: &spec.callback.url,
             method: &spec.callback.method,
             headers: (!spec.callback.headers.is_empty()).then_some(Headers(&spec.callback.headers)),
-            payload: spec.callback.payload.clone().and_then(|text| RawValue::from_string(text).ok()),
+            payload: spec.callback.payload.as_ref().and_then(Payload::text).and_then(raw_json),
             max_retries: spec.max_retries,
             timeout_seconds: spec.callback.timeout.as_secs(),
             idempotency_key: job.idempotency_key().into(),
@@ -213,4 +213,8 @@ impl<'a> AttemptBody<'a> {
             response_snippet: attempt.response_snippet.as_deref(),
         }
     }
+}
+
+fn raw_json(text: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(text.to_owned()).ok()
 }

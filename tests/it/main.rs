@@ -20,6 +20,7 @@ mod monitoring;
 mod network;
 mod oidc;
 mod openapi;
+mod payloads;
 mod receivers;
 mod standard_webhooks;
 mod state_diagram;

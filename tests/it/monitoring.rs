@@ -9,9 +9,8 @@ use shared::clock::Clock;
 use crate::support::cloudformation::{Deployment, Template, text, walk};
 
 /// What the poller writes, and what the alarms and the dashboard may therefore look at.
-const METRICS: [&str; 9] = [
+const METRICS: [&str; 8] = [
     "ClaimsLost",
-    "ConsumedWriteUnits",
     "DeadLettered",
     "Delivered",
     "DeliverySeconds",
@@ -31,7 +30,7 @@ const ALARMS: [(&str, &str, &str); 6] = [
     (
         "throttled-writes",
         "AWS/DynamoDB WriteThrottleEvents Sum, AWS/DynamoDB WriteThrottleEvents Sum, \
-         AWS/DynamoDB WriteThrottleEvents Sum",
+         AWS/DynamoDB WriteThrottleEvents Sum, AWS/DynamoDB WriteThrottleEvents Sum",
         "> 0 in 1 x 60 s, missing notBreaching",
     ),
 ];
@@ -67,7 +66,8 @@ fn every_alarm_is_sent_and_its_end_too() {
 #[test]
 fn an_alarm_looks_at_this_stack_alone() {
     let (template, stack) = deployed();
-    let own = ["scheduler", "scheduler-poller", "scheduler-jobs", "an-api", "status-fireAt", "tenant-plannedAt"];
+    let own =
+        ["scheduler", "scheduler-poller", "scheduler-jobs", "an-api", "status-fireAt", "tenant-plannedAt", "series"];
     for alarm in alarms(&template, &stack).values() {
         let mut dimensions = 0;
         walk(alarm, &mut |value| {

@@ -34,7 +34,7 @@ pub(crate) fn tenant() -> TenantId {
 pub(crate) async fn jobs(store: &Store, endpoint: &str) -> Jobs {
     let names = TableNames::with_prefix(store.table_prefix());
     table::create_missing(&store.client(), &names).await.unwrap();
-    Jobs::new(local_client(endpoint), names, 16)
+    Jobs::new(local_client(endpoint), names, 16).counting_write_units()
 }
 
 fn job(body: &str) -> Job {

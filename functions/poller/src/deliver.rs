@@ -121,8 +121,10 @@ impl Deliverer {
         let uri: Uri = url.as_str().parse().map_err(|_| "refused: not a URL that HTTP can carry".to_owned())?;
         let method = Method::from_bytes(callback.method.as_bytes());
         let method = method.map_err(|_| "refused: not an HTTP method".to_owned())?;
-        let bodiless = method == Method::GET || method == Method::HEAD;
-        let body = if bodiless { None } else { callback.payload.as_deref() };
+        let body = match callback.payload.as_ref().filter(|_| callback.sends_payload()) {
+            None => None,
+            Some(payload) => Some(payload.text().ok_or("not sent, for its payload is not stored any more")?),
+        };
         let secrets = self.signing_secrets(&job.tenant).await;
         let secrets = secrets.map_err(|error| format!("not sent, for it could not be signed: {error}"))?;
         let headers = self.headers.of(job, body, &secrets, self.clock.now());

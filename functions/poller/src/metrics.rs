@@ -65,7 +65,6 @@ pub fn document(summary: &Summary, service: &str, now: Timestamp) -> Value {
     add("Failed", "Count", (summary.retried + summary.dead_lettered).into());
     add("DeadLettered", "Count", summary.dead_lettered.into());
     add("ClaimsLost", "Count", summary.claims_lost.into());
-    add("ConsumedWriteUnits", "Count", summary.write_units.into());
     add("OldestDueSeconds", "Seconds", seconds_of(summary.oldest_due_ms).into());
     for (name, histogram) in [("LatenessSeconds", &summary.lateness), ("DeliverySeconds", &summary.attempts)] {
         let (values, counts): (Vec<f64>, Vec<u64>) = histogram.filled().map(|(end, n)| (microseconds(end), n)).unzip();
@@ -154,7 +153,6 @@ mod tests {
             dead_lettered: 1,
             claims_lost: 3,
             oldest_due_ms: 61_250,
-            write_units: 25,
             lateness: of(&[0.0005, 0.0011, 0.0012]),
             attempts: of(&[1.0]),
             ..Summary::default()
@@ -170,7 +168,7 @@ mod tests {
             members,
             json!({
                 "Service": "prod", "DueSeen": 9, "Delivered": 4, "Failed": 3, "DeadLettered": 1, "ClaimsLost": 3,
-                "ConsumedWriteUnits": 25, "OldestDueSeconds": 61.25,
+                "OldestDueSeconds": 61.25,
                 "LatenessSeconds": { "Values": [0.001, 0.0012], "Counts": [1, 2] },
                 "DeliverySeconds": { "Values": [1.020_675], "Counts": [1] },
             })

@@ -36,8 +36,6 @@ pub struct Summary {
     pub workers: u64,
     /// How late the job that waited longest was when it was seen.
     pub oldest_due_ms: i64,
-    /// What DynamoDB says that the writes have cost.
-    pub write_units: u64,
     /// From the instant that a job was due to its claim.
     #[serde(skip)]
     pub lateness: Histogram,
@@ -98,7 +96,7 @@ impl Tally {
         tracing::error!(%error, "{error}; the next tick goes on");
     }
 
-    pub(crate) fn summary(&self, write_units: u64) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let copy = |histogram: &Mutex<Histogram>| histogram.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Summary {
@@ -113,7 +111,6 @@ impl Tally {
             store_failures: read(&self.store_failures),
             workers: 0,
             oldest_due_ms: self.oldest_due_ms.load(Ordering::Relaxed),
-            write_units,
             lateness: copy(&self.lateness),
             attempts: copy(&self.attempts),
         }

@@ -34,7 +34,6 @@ impl Poller {
     pub async fn tick_over(self: &Arc<Self>, window: &Window, shards: impl Stream<Item = u32>) -> Summary {
         let now = self.clock.now();
         let tally = Arc::new(Tally::default());
-        let units_before = self.store.write_units();
         let work = self.take_all(now, window, shards, &tally);
         let in_time = match window.rest() {
             None => {
@@ -43,7 +42,7 @@ impl Poller {
             }
             Some(rest) => timeout(rest, work).await.is_ok(),
         };
-        let summary = tally.summary(self.store.write_units().saturating_sub(units_before));
+        let summary = tally.summary();
         if !in_time {
             tracing::warn!("the invocation is over before all in flight has ended: that is left to its lease");
         }
@@ -167,7 +166,6 @@ fn log(summary: &Summary, now: Timestamp) {
         left = summary.left,
         store_failures = summary.store_failures,
         oldest_due_ms = summary.oldest_due_ms,
-        write_units = summary.write_units,
         "tick at {now}: {} due, {} delivered",
         summary.due_seen,
         summary.delivered

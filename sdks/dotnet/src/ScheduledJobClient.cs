@@ -179,7 +179,8 @@ namespace Contit.Scheduler
             CancellationToken cancellationToken = default(CancellationToken))
         {
             var which = new DeadLetters { From = from, To = to, DryRun = dryRun ? true : (bool?)null, Cursor = cursor };
-            return transport.Send<RetriedDeadLetters>(new Call { Method = HttpMethod.Post, Path = Jobs + "/retry", Body = Json.Write(which) }, cancellationToken);
+            var call = new Call { Method = HttpMethod.Post, Path = Jobs + "/retry", Body = Json.Write(which) };
+            return transport.Send<RetriedDeadLetters>(call, cancellationToken);
         }
 
         /// <summary>Retries all dead letters, call after call.</summary>

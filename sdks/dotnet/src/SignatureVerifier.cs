@@ -36,7 +36,7 @@ namespace Contit.Scheduler
                 }
             }
             long seconds;
-            if (time == null || time.Length > 15 || !long.TryParse(time, NumberStyles.None, CultureInfo.InvariantCulture, out seconds)) return false;
+            if (!long.TryParse(time, NumberStyles.None, CultureInfo.InvariantCulture, out seconds)) return false;
             var apart = Math.Abs((now ?? DateTimeOffset.UtcNow).ToUnixTimeSeconds() - seconds);
             if (apart > (tolerance ?? UsualTolerance).TotalSeconds) return false;
 

@@ -29,7 +29,7 @@ namespace Contit.Scheduler
     /// <summary>Makes calls, with what is tried again when they fail. It knows nothing of jobs.</summary>
     internal sealed class Transport
     {
-        private const string UserAgent = "contit-scheduler-dotnet/0.1.0";
+        private static readonly string UserAgent = "contit-scheduler-dotnet/" + typeof(Transport).Assembly.GetName().Version.ToString(3);
         private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(0.5);
         private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(8);
 
@@ -130,14 +130,12 @@ namespace Contit.Scheduler
             return request;
         }
 
-        /// <summary>To its end: not every framework says when an answer breaks off, or stops reading when it is told to.</summary>
+        /// <summary>To its end. .NET Standard's reading takes no token: it ends when what it reads is disposed of.</summary>
         private static async Task<string> ReadWhole(HttpResponseMessage response, CancellationToken cancellationToken)
         {
             using (cancellationToken.Register(response.Dispose))
             {
-                var length = response.Content.Headers.ContentLength;
                 var bytes = await response.Content.ReadAsByteArrayAsync().ConfigureAwait(false);
-                if (bytes.Length < length) throw new IOException("The answer broke off.");
                 return Encoding.UTF8.GetString(bytes);
             }
         }

@@ -218,11 +218,17 @@ namespace Contit.Scheduler.Tests
             Check.That(gone.Message.Contains("refused"), gone.Message);
 
             using (var never = new ManualResetEvent(false))
-            using (var silent = new HttpServer(request => never.WaitOne() ? new RawAnswer() : null))
+            using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30)))
+            using (var silent = new HttpServer(request => never.WaitOne() ? new RawAnswer { Close = true } : null))
+            using (var stalling = new HttpServer(request => Unfinished()))
             {
-                options = new ContitClientOptions { ApiKey = ApiKey, BaseUrl = silent.Url, MaxAttempts = 1, Timeout = TimeSpan.FromMilliseconds(5) };
-                var slow = await Check.Throws<ContitConnectionException>(() => new ContitClient(options).ScheduledJob.Get());
-                Check.That(slow.Message.EndsWith("no answer within 00:00:00.0050000", StringComparison.Ordinal), slow.Message);
+                foreach (var server in new[] { silent, stalling })
+                {
+                    options = new ContitClientOptions { ApiKey = ApiKey, BaseUrl = server.Url, MaxAttempts = 1, Timeout = TimeSpan.FromSeconds(0.5) };
+                    var call = new ContitClient(options).ScheduledJob.Get(cancellationToken: patience.Token);
+                    var slow = await Check.Throws<ContitConnectionException>(() => call);
+                    Check.That(slow.Message.EndsWith("no answer within 00:00:00.5000000", StringComparison.Ordinal), slow.Message);
+                }
                 never.Set();
             }
         }
@@ -268,7 +274,16 @@ namespace Contit.Scheduler.Tests
         private RawAnswer Receive(ReceivedRequest request)
         {
             lock (received) received.Add(request);
-            return RawAnswer.Of(request.Target.StartsWith("/fail", StringComparison.Ordinal) ? 501 : 200, new Dictionary<string, string>(), Encoding.ASCII.GetBytes("noted"));
+            var status = request.Target.StartsWith("/fail", StringComparison.Ordinal) ? 501 : 200;
+            return RawAnswer.Of(status, new Dictionary<string, string>(), Encoding.ASCII.GetBytes("noted"));
+        }
+
+        /// <summary>Ten bytes of the body do not come.</summary>
+        private static RawAnswer Unfinished()
+        {
+            var answer = RawAnswer.Of(200, new Dictionary<string, string>(), Encoding.ASCII.GetBytes("{"), missing: 10);
+            answer.Close = false;
+            return answer;
         }
 
         private static string NobodyThere()

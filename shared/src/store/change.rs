@@ -83,7 +83,7 @@ impl Store {
     async fn end_series_after(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
         let mut last = job.clone();
         while let Some(next) = last.following(now).and_then(|next| next.cancelled(now)) {
-            let Outcome::Refused(Some(there)) = self.put_if_absent(&next, None, "ending the series at").await? else {
+            let Outcome::Refused(Some(there)) = self.put_if_absent(&next, "ending the series at").await? else {
                 return Ok(());
             };
             last = match self.cancel_one(&job.tenant, next.id, now).await? {
@@ -120,7 +120,7 @@ impl Store {
     ) -> Result<Changed, StoreError> {
         let update = update.expression_attribute_values(":tenant", text(tenant)).return_values(ReturnValue::AllNew);
         match self.apply(update, write, doing).await? {
-            Outcome::Applied(item) => Ok(Changed::Changed(Box::new(item::decode(item)?))),
+            Outcome::Applied(item) => Ok(Changed::Changed(Box::new(self.with_payload(item::decode(item)?).await?))),
             Outcome::Refused(None) => Ok(Changed::NotFound),
             Outcome::Refused(Some(old)) => {
                 let job = item::decode(old)?;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{StoreError, shard_of};
 use crate::clock::{Timestamp, format_instant, parse_instant};
-use crate::ids::{JobId, SeriesId, TenantId, WriteId};
-use crate::job::{Attempt, Callback, Ended, Job, JobSpec, Lease, Occurrence, State, Status};
+use crate::ids::{JobId, PayloadId, SeriesId, TenantId, WriteId};
+use crate::job::{Attempt, Callback, Ended, Job, JobSpec, Lease, Occurrence, Payload, State, Status};
 use crate::lifecycle::seconds_up;
 use crate::schedule::{Calendar, Recurrence, Schedule, number_from_weekday, weekday_from_number};
 
@@ -69,6 +69,8 @@ struct SpecItem {
     headers: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_id: Option<PayloadId>,
     timeout_seconds: u64,
     max_retries: u32,
     idempotency_key: String,
@@ -199,12 +201,18 @@ impl From<&JobSpec> for SpecItem {
             Recurrence::Calendar(calendar) => Some(calendar),
             Recurrence::Interval { .. } => None,
         });
+        let (payload, payload_id) = match &spec.callback.payload {
+            None => (None, None),
+            Some(Payload::Within(text)) => (Some(text.clone()), None),
+            Some(Payload::Apart { id, .. }) => (None, Some(*id)),
+        };
         Self {
             name: spec.name.clone(),
             callback_url: spec.callback.url.clone(),
             method: spec.callback.method.clone(),
             headers: spec.callback.headers.clone(),
-            payload: spec.callback.payload.clone(),
+            payload,
+            payload_id,
             timeout_seconds: spec.callback.timeout.as_secs(),
             max_retries: spec.max_retries,
             idempotency_key: spec.idempotency_key.clone(),
@@ -240,6 +248,10 @@ impl SpecItem {
             (None, None) => None,
             (Some(_), Some(_)) => return None,
         };
+        let payload = match self.payload_id {
+            Some(id) => Some(Payload::Apart { id, text: None }),
+            None => self.payload.map(Payload::Within),
+        };
         let end_at = match self.end_at {
             Some(text) => Some(parse_instant(&text)?),
             None => None,
@@ -250,7 +262,7 @@ impl SpecItem {
                 url: self.callback_url,
                 method: self.method,
                 headers: self.headers,
-                payload: self.payload,
+                payload,
                 timeout: Duration::from_secs(self.timeout_seconds),
             },
             max_retries: self.max_retries,
@@ -295,6 +307,22 @@ impl From<AttemptItem> for Attempt {
 pub(super) fn attempt_log(job: &Job) -> Result<AttributeValue, StoreError> {
     let log: Vec<AttemptItem> = job.log.iter().map(AttemptItem::from).collect();
     serde_dynamo::to_attribute_value(log).map_err(|e| corrupt(job.id, &e))
+}
+
+/// The bytes of an item as DynamoDB charges for them: the UTF-8 of its names and texts, and what numbers and
+/// containers take, rounded up ("DynamoDB item sizes and formats" in its developer's guide).
+pub(super) fn weight(attributes: &Attributes) -> usize {
+    attributes.iter().map(|(name, value)| name.len() + weight_of(value)).sum()
+}
+
+fn weight_of(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + weight_of(value)).sum::<usize>(),
+        AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + weight_of(value)).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 pub(super) fn text(value: impl ToString) -> AttributeValue {

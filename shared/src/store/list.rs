@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
-use super::item::{self, Attributes, tenant_status, text};
+use super::item::{self, tenant_status, text, weight};
 use super::series::SeriesKeys;
 use super::table::{LIST_INDEX, attribute};
 use super::{Store, StoreError, unavailable};
 use crate::clock::{Stopwatch, Timestamp, format_instant};
 use crate::ids::{SeriesId, TenantId};
-use crate::job::{Job, Status};
+use crate::job::{Job, Payload, Status};
 
 /// DynamoDB's limit on one `BatchGetItem`.
 pub(super) const BATCH: usize = 100;
@@ -115,7 +115,7 @@ impl Store {
                 .await
                 .map_err(|e| unavailable("reading a page of jobs", e))?;
             for attributes in answer.responses.unwrap_or_default().into_values().flatten() {
-                let size = size_of(&attributes);
+                let size = weight(&attributes);
                 match item::decode(attributes) {
                     Ok(job) => drop(found.insert(job.id.to_string(), (job, size))),
                     // One item that this version cannot read must not hide all the others.
@@ -127,6 +127,12 @@ impl Store {
                 .and_then(|mut unprocessed| unprocessed.remove(&self.tables.jobs))
                 .map(|rest| rest.keys)
                 .unwrap_or_default();
+        }
+        self.give_payloads(found.values_mut().map(|(job, _)| job)).await?;
+        for (job, size) in found.values_mut() {
+            if let Some(Payload::Apart { text: Some(text), .. }) = &job.spec.callback.payload {
+                *size += text.len();
+            }
         }
         Ok(positions.iter().map(|p| (p.clone(), found.remove(p.id()))).collect())
     }
@@ -275,9 +281,4 @@ impl Partition {
         }
         Ok(())
     }
-}
-
-/// What the strings of an item weigh: enough to know when a page becomes too large to answer.
-fn size_of(attributes: &Attributes) -> usize {
-    attributes.values().map(|value| value.as_s().map_or(16, String::len)).sum()
 }

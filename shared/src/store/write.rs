@@ -10,12 +10,10 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::item::{self, Attributes, number, text};
-use super::{Store, StoreError, table, unavailable};
+use super::{Store, StoreError, payload, table, unavailable};
 use crate::clock::{Timestamp, format_instant};
 use crate::ids::{JobId, TenantId, WriteId};
 use crate::job::{Ended, Job, State, Status};
@@ -63,10 +61,21 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn create(&self, job: &Job, now: Timestamp) -> Result<Created, StoreError> {
-        let put = self.put_if_absent(job, Some(now), "creating").await?;
+        let write = WriteId::random();
+        let mut attributes = item::encode(job, write, self.shards)?;
+        if let Some((id, payload)) = payload::part(&mut attributes) {
+            // Asked again with a key, it is there already: nothing needs to be stored for that.
+            if job.request_hash.is_some()
+                && let Some(first) = self.get(&job.tenant, job.id, now).await?
+            {
+                return Ok(Created::Exists(Box::new(first)));
+            }
+            self.put_payload(id, &payload, job.planned_at, now).await?;
+        }
+        let put = self.put(job.id, attributes, write, Some(now), "creating").await?;
         match put {
             Outcome::Applied(_) | Outcome::Refused(None) => Ok(Created::New),
-            Outcome::Refused(Some(old)) => Ok(Created::Exists(Box::new(item::decode(old)?))),
+            Outcome::Refused(Some(old)) => Ok(Created::Exists(Box::new(self.with_payload(item::decode(old)?).await?))),
         }
     }
 
@@ -75,17 +84,22 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn put_successor(&self, job: &Job) -> Result<(), StoreError> {
-        self.put_if_absent(job, None, "creating the next occurrence").await.map(|_| ())
+        self.put_if_absent(job, "creating the next occurrence").await.map(|_| ())
     }
 
-    pub(super) async fn put_if_absent(
+    pub(super) async fn put_if_absent(&self, job: &Job, doing: &str) -> Result<Outcome, StoreError> {
+        let write = WriteId::random();
+        self.put(job.id, item::encode(job, write, self.shards)?, write, None, doing).await
+    }
+
+    async fn put(
         &self,
-        job: &Job,
+        id: JobId,
+        attributes: item::Attributes,
+        write: WriteId,
         now: Option<Timestamp>,
         doing: &str,
     ) -> Result<Outcome, StoreError> {
-        let write = WriteId::random();
-        let attributes = item::encode(job, write, self.shards)?;
         let mut put = self
             .client
             .put_item()
@@ -93,16 +107,16 @@ impl Store {
             .set_item(Some(attributes))
             .condition_expression("attribute_not_exists(id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+            .set_return_consumed_capacity(self.capacity());
         if let Some(now) = now {
             put = put
                 .condition_expression("attribute_not_exists(id) OR expiresAt <= :nowSeconds")
                 .expression_attribute_values(":nowSeconds", number(now.timestamp()));
         }
         let answer = put.send().await;
-        let doing = || format!("{doing} job {}", job.id);
+        let doing = || format!("{doing} job {id}");
         if let Ok(done) = &answer {
-            self.consumed.add(done.consumed_capacity.as_ref());
+            self.note_capacity(done.consumed_capacity.as_ref());
         }
         resolve(answer.map(|_| None), write, doing)
     }
@@ -133,7 +147,7 @@ impl Store {
             .return_values(ReturnValue::AllNew);
         match self.apply(update, write, || format!("claiming job {id}")).await? {
             Outcome::Applied(item) => {
-                let job = item::decode(item)?;
+                let job = self.for_delivery(item::decode(item)?, now).await?;
                 let lease = job.lease(write, now);
                 Ok(Claimed::Claimed(Box::new(Claim::new(job, lease))))
             }
@@ -203,7 +217,7 @@ impl Store {
             .expression_attribute_values(":now", text(format_instant(now)))
             .expression_attribute_values(":write", text(write))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+            .set_return_consumed_capacity(self.capacity())
     }
 
     pub(super) async fn apply(
@@ -214,7 +228,7 @@ impl Store {
     ) -> Result<Outcome, StoreError> {
         let answer = update.send().await;
         if let Ok(done) = &answer {
-            self.consumed.add(done.consumed_capacity.as_ref());
+            self.note_capacity(done.consumed_capacity.as_ref());
         }
         resolve(answer.map(|done| done.attributes), write, doing)
     }
