@@ -42,6 +42,7 @@ export default defineConfig({
     },
   },
   server: {
+    fs: { allow: [".."] },
     port: 5173,
     proxy: Object.fromEntries(
       ["/scheduled-jobs", "/stats", "/whoami", "/openapi.json"].map((path) => [path, "http://127.0.0.1:8080"]),

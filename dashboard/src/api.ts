@@ -1,7 +1,6 @@
 // Every call of the API, through the TypeScript SDK. What the page shows comes from here and from nowhere else.
 
-import { ContitClient, ProblemError } from "@contit/scheduler";
-import type { components } from "../../sdks/typescript/src/generated/openapi.js";
+import { ContitClient, type Job, type Whoami } from "@contit/scheduler";
 import { type Json, member } from "./json";
 
 export type {
@@ -17,13 +16,12 @@ export type {
 } from "@contit/scheduler";
 export { ConnectionError, ProblemError, RawJson } from "@contit/scheduler";
 
-export type Whoami = components["schemas"]["Whoami"];
 export type Scope = Whoami["scopes"][number];
 export type Api = ReturnType<typeof connect>;
 
 /** A job, and its payload as it was received, digit for digit. */
 export interface JobInFull {
-  job: import("@contit/scheduler").Job;
+  job: Job;
   payload: Json | null;
 }
 
@@ -39,13 +37,7 @@ export function connect(token: string) {
     stats: client.stats,
 
     /** Whose the token is and what it may do. */
-    async whoami(signal?: AbortSignal): Promise<Whoami> {
-      const headers = { Accept: "application/json", Authorization: `Bearer ${token}` };
-      const response = await fetch("/whoami", { headers, ...(signal && { signal }) });
-      const body: unknown = await response.json().catch(() => undefined);
-      if (!response.ok || body === undefined) throw new ProblemError(response.status, body);
-      return body as Whoami;
-    },
+    whoami: (signal: AbortSignal): Promise<Whoami> => client.whoami({ signal }),
 
     async jobInFull(id: string, signal?: AbortSignal): Promise<JobInFull> {
       let text = "";

@@ -46,8 +46,8 @@ export function WithSession({ children }: { children: ReactNode }) {
     queryKey: ["whoami", token],
     queryFn: async ({ signal }) => {
       const asked = Date.now();
-      const answer = (await api?.whoami(signal)) ?? Promise.reject(new Error("no token"));
-      const bearer = await answer;
+      if (api === null) throw new Error("no token");
+      const bearer = await api.whoami(signal);
       return { ...bearer, ahead: Date.parse(bearer.nowUtc) - (asked + Date.now()) / 2 };
     },
     enabled: api !== null,
