@@ -49,6 +49,7 @@ export function App() {
           <Route path="/new" component={NewJobPage} />
           <Route path="/overview" component={OverviewPage} />
           <Route>
+            <h1 className="visually-hidden">Nowhere</h1>
             <Empty title="There is nothing at this address">
               <Link href="/">All jobs</Link>
             </Empty>

@@ -108,7 +108,7 @@ describe("actions", () => {
       await tab.goto("/?status=DeadLetter&range=past-1h");
       await page.getByRole("button", { name: "Retry all dead letters" }).click();
       const dialog = page.getByRole("dialog");
-      await dialog.getByText("12 planned last hour").waitFor();
+      await dialog.getByText("12 dead letters (planned: last hour)").waitFor();
       await tab.check("the question before retrying many");
       await tab.screenshot("bulk");
       assert.equal((await scheduler.jobs("&status=DeadLetter")).length, 12, "counting changes nothing");

@@ -41,6 +41,7 @@ describe("hostile text", () => {
       await page.locator(".job-name").first().waitFor();
       await tab.goto(`/jobs/${encodeURIComponent(SCRIPT)}`);
       await page.getByText("There is no such job").waitFor();
+      await tab.check("a job that is not there");
     }));
 
   test("what would turn the direction of text or hide in it is shown", () =>

@@ -25,7 +25,7 @@ export function BulkRetry({ filters }: { filters: Filters }) {
     retry.reset();
     count.mutate(chosen);
   };
-  const when = filters.range === "custom" ? "in the chosen time" : RANGES[filters.range]?.label.toLowerCase();
+  const when = filters.range === "custom" ? "within the chosen instants" : RANGES[filters.range]?.label.toLowerCase();
   const matched = count.data?.matched;
   return (
     <div className="bulk">
@@ -48,8 +48,8 @@ export function BulkRetry({ filters }: { filters: Filters }) {
           <p role="status">Counting …</p>
         ) : (
           <p>
-            <strong>{matched.toLocaleString("en")}</strong> planned {when}, whatever their names. They become due at
-            once, and their receivers get the same idempotency keys as before.
+            <strong>{matched.toLocaleString("en")}</strong> dead letters (planned: {when}), whatever their names. They
+            become due at once, and their receivers get the same idempotency keys as before.
           </p>
         )}
         <div className="buttons">

@@ -29,8 +29,17 @@ export function JobPage({ id }: { id: string }) {
   useTitle(name ? visible(name) : `Job ${id.slice(0, 8)}`);
 
   if (!may("read")) return <NotAllowed scope="read" what="see jobs" />;
-  if (query.isPending) return <Loading what="the job" />;
-  if (!query.data) return <Failure error={query.error} again={() => void query.refetch()} />;
+  if (!query.data)
+    return (
+      <>
+        <h1 className="visually-hidden">Job {id}</h1>
+        {query.isPending ? (
+          <Loading what="the job" />
+        ) : (
+          <Failure error={query.error} again={() => void query.refetch()} />
+        )}
+      </>
+    );
   const { job, payload } = query.data;
   return (
     <article className="job">

@@ -33,6 +33,7 @@ export function CallFields({ form, change, wrong }: FieldProps) {
           required
           withAsterisk={false}
           description="The one field that is needed: http or https"
+          inputWrapperOrder={["label", "input", "description", "error"]}
           type="url"
           placeholder="https://…"
           value={form.callbackUrl}

@@ -29,8 +29,17 @@ export function NewJobPage() {
     staleTime: Number.POSITIVE_INFINITY,
   });
   if (!may("write")) return <NotAllowed scope="write" what="schedule jobs" />;
-  if (original !== null && query.isLoading) return <Loading what="the job to duplicate" />;
-  if (query.error) return <Failure error={query.error} again={() => void query.refetch()} />;
+  if (query.isLoading || query.error)
+    return (
+      <>
+        <h1>New job</h1>
+        {query.error ? (
+          <Failure error={query.error} again={() => void query.refetch()} />
+        ) : (
+          <Loading what="the job to duplicate" />
+        )}
+      </>
+    );
   return <Editor key={original} first={query.data ? like(query.data.job, query.data.payload) : EMPTY} />;
 }
 

@@ -21,11 +21,11 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-/** For what the token does not allow. */
+/** In place of a view that the token does not allow. */
 export function NotAllowed({ scope, what }: { scope: "read" | "write"; what: string }) {
   return (
     <div className="notice">
-      <strong>This token may not {what}</strong>
+      <h1 className="said">This token may not {what}</h1>
       <div className="muted">
         That needs a token with the scope <code>{scope}</code>. Ask an operator for one, then sign out and paste it.
       </div>
