@@ -1,5 +1,6 @@
 // Bars, drawn as SVG: a picture for the eye, and the same numbers as a table for everybody else.
 
+import { useMediaQuery } from "@mantine/hooks";
 import { roundUp } from "./numbers";
 
 export interface Bar {
@@ -24,7 +25,8 @@ interface Props {
 }
 
 export function Bars({ bars, unit, empty, size = "narrow" }: Props) {
-  const { width, height, label } = SIZES[size];
+  const isPhone = useMediaQuery("(max-width: 640px)");
+  const { width, height, label } = SIZES[isPhone ? "narrow" : size];
   const total = (bar: Bar) => bar.parts.reduce((sum, part) => sum + part.value, 0);
   const highest = Math.max(0, ...bars.map(total));
   if (highest === 0) return <p className="muted nothing">{empty}</p>;

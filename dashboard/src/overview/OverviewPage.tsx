@@ -93,7 +93,11 @@ function Past({ stats, range }: { stats: Stats; range: Range }) {
       <dl className="figures">
         <Figure name="Delivered" value={delivered} />
         <Figure name="Attempts that failed" value={failed} note={share(failed, delivered + failed)} />
-        <Figure name="Given up" value={given} href="/?status=DeadLetter" />
+        <Figure
+          name="Given up"
+          value={given}
+          href={`/?status=DeadLetter${range === "30d" ? "" : `&range=past-${range}`}`}
+        />
         <Figure name="Created" value={sum("created")} />
       </dl>
       <div className="pictures">

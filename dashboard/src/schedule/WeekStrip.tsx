@@ -42,7 +42,7 @@ export function WeekStrip({ planned }: { planned: Preview }) {
               const kind = day ? (day.noted ? "fires noted" : "fires") : unknown ? "unknown" : "";
               return (
                 <td key={date} className={kind} title={title(date, day?.count ?? 0, unknown)}>
-                  <span className="date">{name(date, date === week[0])}</span>
+                  <span className="date">{name(date, date === weeks[0]?.[0])}</span>
                   <span className="times-that-day">
                     {day ? times(day.count, date === last && !planned.complete) : unknown ? "…" : ""}
                   </span>
