@@ -9,19 +9,27 @@ FUZZ_SECONDS ?= 60
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run docs test test-sdks lint fuzz build package bench sam-local test-sam-local clean
+.PHONY: help run docs test test-dashboard test-sdks lint fuzz build package bench sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
 run: ## the Scheduler on this machine; PORT=8080 POLL_INTERVAL=5s, data in .scheduler/
 	@scripts/install-build-needs
+	@scripts/build-dashboard
 	cargo build --release --locked --package scheduler --bin scheduler
 	@exec "$${CARGO_TARGET_DIR:-target}/release/scheduler" dev --port $(PORT) --poll-interval $(POLL_INTERVAL)
 
 test: lint package ## lint, package, then every test, on the embedded store and on DynamoDB Local; installs what is missing
 	@scripts/install-test-needs
 	scripts/test
+
+test-dashboard: ## the page alone, in a real browser against a real scheduler
+	@scripts/install-build-needs
+	@scripts/install-dashboard-needs
+	@scripts/build-dashboard
+	cargo build --workspace --locked --bins --tests
+	scripts/test-dashboard
 
 test-sdks: ## the clients in sdks/ alone, against the conformance suite and a real scheduler
 	@scripts/install-build-needs
@@ -45,10 +53,12 @@ fuzz: ## throw bytes at the guard and the request parser, FUZZ_SECONDS=60 each
 
 build: ## the binaries in release mode, in target/release/
 	@scripts/install-build-needs
+	@scripts/build-dashboard
 	cargo build --release --locked --workspace --bins
 
 package: ## what `sam deploy` uploads, checked and built in .aws-sam/build; ARCH=arm64 or x86_64, else the machine's own
 	@scripts/install-build-needs
+	@scripts/build-dashboard
 	@scripts/package $(ARCH)
 
 # Beside the scheduler, so that Cargo finds what `make run` has built with the same features.
@@ -72,4 +82,5 @@ test-sam-local: package ## tests sam-local, in a Docker engine that it starts wh
 
 clean: ## removes what was built and fetched; keeps .scheduler/
 	cargo clean
-	rm -rf .tools .aws-sam
+	rm -rf .tools .aws-sam dashboard/node_modules dashboard/dist/page dashboard/.build dashboard/screenshots
+	cd sdks/typescript && rm -rf node_modules dist .build src/generated

@@ -57,6 +57,8 @@ enum Command {
     /// The tables of a store on this machine.
     #[command(subcommand)]
     Tables(tables::Command),
+    /// Print the API's OpenAPI document.
+    Openapi,
 }
 
 #[tokio::main]
@@ -86,6 +88,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             webhooks::run(command, &Tenants::new(deployed().await, &settings()?.tables)).await
         }
         Command::Tables(command) => tables::run(&command, &settings()?).await,
+        Command::Openapi => Ok(say(&format!("{:#}", api::openapi_document()))?),
     }
 }
 

@@ -4,14 +4,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use shared::clock::Timestamp;
-use shared::egress::Guard;
 use shared::request::{Rejection, Rules, is_reserved_header, parse};
 use url::Url;
 
 const PREFIX: &str = "Contit-";
 
 fuzz_target!(|body: &[u8]| {
-    let rules = Rules { header_prefix: PREFIX.to_owned(), guard: Guard::default() };
+    let rules = Rules::with_prefix(PREFIX);
     let now = Timestamp::default();
     let job = match parse(body, now, &rules) {
         Ok(job) => job,
@@ -30,6 +29,7 @@ fuzz_target!(|body: &[u8]| {
         assert!(!format!("{name}{value}").contains(['\r', '\n', '\0']), "{name}: {value}");
     }
     if let Some(payload) = &callback.payload {
+        let payload = payload.text().expect("a new job has its payload with it");
         assert!(body.windows(payload.len()).any(|part| part == payload.as_bytes()), "byte for byte");
         assert!(serde_json::from_str::<&serde_json::value::RawValue>(payload).is_ok(), "{payload}");
     }

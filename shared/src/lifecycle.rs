@@ -211,6 +211,7 @@ pub fn seconds_up(at: Timestamp) -> Timestamp {
 
 impl Claim {
     /// For the store, which alone knows that the claim's write went through.
+    #[cfg(feature = "store")]
     pub(crate) fn new(job: Job, lease: Lease) -> Self {
         Self { job, lease }
     }
@@ -254,6 +255,7 @@ impl Claim {
 
 impl Exhausted {
     /// For the store, which found the item so.
+    #[cfg(feature = "store")]
     pub(crate) fn new(job: Job, lease: Lease) -> Self {
         Self { job, lease }
     }

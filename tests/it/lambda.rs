@@ -130,8 +130,6 @@ async fn an_odd_path_is_a_problem_and_never_an_error_of_the_function() {
     let deployment = Deployment::start().await;
     let api = deployment.api().start().await;
     for (path, status) in [
-        ("", 404),
-        ("/", 404),
         ("//", 404),
         ("/scheduled-jobs/", 404),
         ("//scheduled-jobs", 404),
@@ -197,6 +195,30 @@ async fn head_and_options_are_answered_as_everywhere() {
     for method in ["OPTIONS", "PATCH", "TRACE", "BREW"] {
         let answer = api.answer(request(method, "/scheduled-jobs").token(&deployment.token)).await;
         assert!(answer.problem(405).header("allow").unwrap().contains("POST"), "{answer:?}");
+    }
+}
+
+/// A file of the dashboard is compressed, so it is bytes and no text, which a function can only answer in base64.
+#[tokio::test]
+async fn the_dashboard_comes_through_api_gateway_with_its_files_byte_for_byte() {
+    let deployment = Deployment::start().await;
+    let api = deployment.api().start().await;
+    for view in ["", "/", "/overview", "/jobs/any"] {
+        let page = api.answer(request("GET", view)).await;
+        assert_eq!(page.status, 200, "{view}");
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{view}");
+        assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"), "{view}");
+    }
+    let page = api.answer(request("GET", "/")).await.text;
+    let files: Vec<_> = page.split('"').filter(|text| text.starts_with("/assets/")).collect();
+    assert!(!files.is_empty(), "`make package` builds the dashboard first: {page}");
+    for path in files {
+        let file = api.invoke(&request("GET", path).header("accept-encoding", "gzip").into()).await.body;
+        assert_eq!((&file["statusCode"], &file["isBase64Encoded"]), (&json!(200), &json!(true)), "{path}");
+        assert_eq!(file["headers"]["content-encoding"], "gzip", "{path}");
+        let bytes = BASE64_STANDARD.decode(file["body"].as_str().unwrap()).unwrap();
+        assert!(bytes.starts_with(&[0x1f, 0x8b]), "{path}");
+        api.answer(request("GET", path).header("accept-encoding", "br")).await.problem(406);
     }
 }
 

@@ -7,14 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
+use http::Method;
 use serde_json::Value;
 
 use crate::support::app::App;
 use crate::support::builders::a_job;
+use crate::support::chaos_proxy::ChaosProxy;
 use crate::support::conversation::{Answer, Conversation, id};
+use crate::support::stores::{Store, StoreKind};
 
 const NOON: &str = "2026-03-28T12:00:00Z";
 const UNKNOWN: &str = "/scheduled-jobs/6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+
+/// All that can be asked about one job.
+const ON_ONE_JOB: [(Method, &str); 4] =
+    [(Method::GET, ""), (Method::DELETE, ""), (Method::POST, "/retry"), (Method::POST, "/run-now")];
 
 /// The whole answer, but for what differs from one request to the next.
 fn apart_from_its_id(answer: &Answer) -> (u16, BTreeMap<String, String>, String) {
@@ -40,11 +47,12 @@ async fn two_tenants_who_hammer_each_others_ids_find_nothing() {
     let app = App::at(NOON).await;
     let tenants = [&*app, &app.with_token(&app.token("other", &["read", "write"]).await)];
     let own = [ids_of_new_jobs(tenants[0], 12).await, ids_of_new_jobs(tenants[1], 12).await];
-    let unknown = [tenants[0].get(UNKNOWN).await, tenants[0].delete(UNKNOWN).await];
-    let unknown = unknown.each_ref().map(|answer| {
+    let mut unknown = Vec::new();
+    for (method, what) in ON_ONE_JOB {
+        let answer = tenants[0].send(tenants[0].request(method, &format!("{UNKNOWN}{what}"))).await;
         answer.problem(404);
-        apart_from_its_id(answer)
-    });
+        unknown.push(apart_from_its_id(&answer));
+    }
 
     let hammering = async |me: usize| {
         let (client, foreign) = (tenants[me], &own[1 - me]);
@@ -52,8 +60,10 @@ async fn two_tenants_who_hammer_each_others_ids_find_nothing() {
             let path = format!("/scheduled-jobs/{id}");
             let wild = path.to_uppercase().replace("SCHEDULED-JOBS", "scheduled-jobs");
             for path in [&path, &wild] {
-                assert_eq!(apart_from_its_id(&client.get(path).await), unknown[0]);
-                assert_eq!(apart_from_its_id(&client.delete(path).await), unknown[1]);
+                for ((method, what), unknown) in ON_ONE_JOB.iter().zip(&unknown) {
+                    let answer = client.send(client.request(method.clone(), &format!("{path}{what}"))).await;
+                    assert_eq!(apart_from_its_id(&answer), *unknown, "{method} {path}{what}");
+                }
             }
         }))
         .await;
@@ -80,12 +90,38 @@ async fn two_tenants_who_hammer_each_others_ids_find_nothing() {
     app.check().await;
 }
 
+/// An answer takes as long as what the store is asked for it: for a foreign job that is no more and nothing else
+/// than for one that does not exist.
+#[tokio::test]
+async fn the_store_is_asked_the_same_about_a_foreign_job_and_about_none() {
+    let store = Store::start(StoreKind::Embedded).await;
+    let proxy = ChaosProxy::before(store.endpoint()).await;
+    let app = App::dev().now(NOON).on_through(&store, &proxy.url()).start().await;
+    let other = app.with_token(&app.token("other", &["read", "write"]).await);
+    other.get(UNKNOWN).await.problem(404);
+    let large = a_job().in_seconds(3_600).payload("x".repeat(5_000).into());
+    let foreign = id(&app.post_job(large).await.created()).to_owned();
+    for (method, what) in ON_ONE_JOB {
+        let mut asked = Vec::new();
+        for path in [format!("/scheduled-jobs/{foreign}{what}"), format!("{UNKNOWN}{what}")] {
+            let before = proxy.seen().len();
+            other.send(other.request(method.clone(), &path)).await.problem(404);
+            let about_jobs =
+                proxy.seen().into_iter().skip(before).filter(|seen| seen.body["TableName"] == *app.jobs_table());
+            let operations = about_jobs.map(|seen| seen.operation);
+            asked.push(operations.collect::<Vec<_>>());
+        }
+        assert!(!asked[0].is_empty() && asked[0] == asked[1], "{method} {what}: {asked:?}");
+    }
+    app.check().await;
+}
+
 #[tokio::test]
 async fn the_same_request_key_of_two_tenants_makes_two_jobs() {
     let app = App::at(NOON).await;
     let other = app.with_token(&app.token("other", &["read", "write"]).await);
     let post = async |client: &Conversation, seconds: u32| {
-        let request = client.request(http::Method::POST, "/scheduled-jobs").header("Idempotency-Key", "shared");
+        let request = client.request(Method::POST, "/scheduled-jobs").header("Idempotency-Key", "shared");
         let body = Value::from(a_job().in_seconds(seconds)).to_string();
         client.send(request.header("content-type", "application/json").body(body)).await
     };

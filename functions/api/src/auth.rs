@@ -33,6 +33,10 @@ pub(crate) struct Reader(pub(crate) TenantId);
 #[derive(Debug)]
 pub(crate) struct Writer(pub(crate) TenantId);
 
+/// The tenant of any valid token, with what it may do.
+#[derive(Debug)]
+pub(crate) struct Anyone(pub(crate) Bearer);
+
 /// The tokens of this deployment, remembered for a while by their public prefix.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -59,12 +63,13 @@ impl Gate {
         Self { tenants, clock, issuer, records }
     }
 
-    async fn admit(&self, headers: &HeaderMap, scope: Scope, meter: &Meter) -> Result<TenantId, Problem> {
+    /// With the scope, when one is needed.
+    async fn admit(&self, headers: &HeaderMap, scope: Option<Scope>, meter: &Meter) -> Result<Bearer, Problem> {
         let token = presented(headers).ok_or_else(Problem::unauthorized)?;
         if let Some(issuer) = self.issuer.as_ref().filter(|_| jwt::looks_like_one(token)) {
             let bearer = issuer.admit(token, self.clock.now()).await?;
             require(scope, &bearer.scopes)?;
-            return Ok(bearer.tenant);
+            return Ok(bearer);
         }
         if token.len() > LONGEST_TOKEN {
             return Err(Problem::unauthorized());
@@ -74,7 +79,7 @@ impl Gate {
             record.filter(|record| record.admits(token, self.clock.now())).ok_or_else(Problem::unauthorized)?;
         require(scope, &record.scopes)?;
         meter.token_used(&record.prefix);
-        Ok(record.tenant.clone())
+        Ok(Bearer { tenant: record.tenant.clone(), scopes: record.scopes.clone() })
     }
 
     async fn record(&self, prefix: &str) -> Result<Option<Arc<TokenRecord>>, Arc<StoreError>> {
@@ -97,10 +102,8 @@ impl Issuer {
     }
 }
 
-fn require(scope: Scope, given: &[Scope]) -> Result<(), Problem> {
-    if given.contains(&scope) {
-        return Ok(());
-    }
+fn require(scope: Option<Scope>, given: &[Scope]) -> Result<(), Problem> {
+    let Some(scope) = scope.filter(|scope| !given.contains(scope)) else { return Ok(()) };
     let name = match scope {
         Scope::Read => "read",
         Scope::Write => "write",
@@ -122,7 +125,7 @@ impl FromRequestParts<Arc<App>> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        app.gate.admit(&parts.headers, Scope::Read, &app.meter).await.map(Self)
+        app.gate.admit(&parts.headers, Some(Scope::Read), &app.meter).await.map(|bearer| Self(bearer.tenant))
     }
 }
 
@@ -130,7 +133,15 @@ impl FromRequestParts<Arc<App>> for Writer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        app.gate.admit(&parts.headers, Scope::Write, &app.meter).await.map(Self)
+        app.gate.admit(&parts.headers, Some(Scope::Write), &app.meter).await.map(|bearer| Self(bearer.tenant))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        app.gate.admit(&parts.headers, None, &app.meter).await.map(Self)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The HTTP API as one axum router: the same for Lambda and for `scheduler dev`.
-//! It never fires a job; the poller does. Neighbours: `jobs`, `changes`, `preview` and `stats` the endpoints, `auth` who
-//! may, `meter` what was used, `problem` what went wrong.
+//! It never fires a job; the poller does. Neighbours: `jobs`, `changes`, `preview`, `stats` and `whoami` the endpoints,
+//! `assets` the dashboard, `auth` who may, `meter` what was used, `problem` what went wrong.
 
+mod assets;
 mod auth;
 mod changes;
 mod incoming;
@@ -15,6 +16,7 @@ mod parameters;
 mod preview;
 mod problem;
 mod stats;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -61,21 +63,10 @@ pub fn router(settings: &Settings, store: Store, tenants: Tenants, clock: Clock)
         store,
         clock,
     });
-    let (router, document) = OpenApiRouter::with_openapi(openapi::document())
-        .routes(routes!(jobs::create, jobs::list))
-        .routes(routes!(preview::preview))
-        .routes(routes!(changes::retry_many))
-        .routes(routes!(jobs::detail, changes::cancel))
-        .routes(routes!(changes::retry))
-        .routes(routes!(changes::run_now))
-        .routes(routes!(stats::stats))
-        .routes(routes!(stats::jobs))
-        .routes(routes!(stats::upcoming))
-        .routes(routes!(openapi::healthz))
-        .routes(routes!(openapi::openapi))
-        .split_for_parts();
+    let (router, document) = endpoints().split_for_parts();
     let document = Arc::new(serde_json::to_value(document).unwrap_or_default());
     router
+        .merge(assets::routes())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is nothing at this path.") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method; see the Allow header.")
@@ -86,7 +77,29 @@ pub fn router(settings: &Settings, store: Store, tenants: Tenants, clock: Clock)
         .with_state(app)
 }
 
-/// Names the request in every answer, and tells browsers and proxies to keep none.
+/// The OpenAPI document of all of this, as `GET /openapi.json` answers it.
+#[must_use]
+pub fn openapi_document() -> serde_json::Value {
+    serde_json::to_value(endpoints().into_openapi()).unwrap_or_default()
+}
+
+fn endpoints() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(jobs::create, jobs::list))
+        .routes(routes!(preview::preview))
+        .routes(routes!(changes::retry_many))
+        .routes(routes!(jobs::detail, changes::cancel))
+        .routes(routes!(changes::retry))
+        .routes(routes!(changes::run_now))
+        .routes(routes!(stats::stats))
+        .routes(routes!(stats::jobs))
+        .routes(routes!(stats::upcoming))
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(openapi::healthz))
+        .routes(routes!(openapi::openapi))
+}
+
+/// Names the request in every answer, and tells browsers and proxies to keep none but the dashboard's own files.
 async fn finish(request: Request, next: Next) -> Response {
     let request_id = shared::ids::random_key();
     let mut response = next.run(request).await;
@@ -97,7 +110,7 @@ async fn finish(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::try_from(request_id) {
         headers.insert("x-request-id", value);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
@@ -138,6 +151,11 @@ mod tests {
             ("POST", "/scheduled-jobs/preview", 401),
             ("GET", "/scheduled-jobs/retry", 405),
             ("GET", "/stats/nothing", 404),
+            ("GET", "/whoami", 401),
+            ("GET", "/jobs", 404),
+            ("GET", "/assets/nothing.js", 404),
+            ("GET", "/assets/%ff", 404),
+            ("POST", "/", 405),
         ] {
             let (response, body) = ask(method, path).await;
             let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
@@ -158,6 +176,8 @@ mod tests {
             ("/scheduled-jobs", ["GET", "HEAD", "POST"].as_slice()),
             ("/scheduled-jobs/1", &["DELETE", "GET", "HEAD"]),
             ("/openapi.json", &["GET", "HEAD"]),
+            ("/jobs/1", &["GET", "HEAD"]),
+            ("/assets/any", &["GET", "HEAD"]),
         ] {
             let (response, _) = ask("PUT", path).await;
             let allow = response.headers()[header::ALLOW].to_str().unwrap();
@@ -168,8 +188,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_view_of_the_dashboard_is_the_page_and_runs_nothing_from_elsewhere() {
+        for path in ["/", "/jobs/6ba7b810-9dad-11d1-80b4-00c04fd430c8", "/new", "/overview?x=1"] {
+            let (response, _) = ask("GET", path).await;
+            let header = |name: &str| response.headers()[name].to_str().unwrap();
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            assert_eq!((header("content-type"), header("cache-control")), ("text/html; charset=utf-8", "no-cache"));
+            assert_eq!((header("x-content-type-options"), header("referrer-policy")), ("nosniff", "no-referrer"));
+            let policy = header("content-security-policy");
+            assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+            assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_to_head_has_no_body() {
-        for (path, status) in [("/healthz", 200), ("/scheduled-jobs", 401)] {
+        for (path, status) in [("/healthz", 200), ("/", 200), ("/scheduled-jobs", 401)] {
             let (response, body) = ask("HEAD", path).await;
             assert_eq!((response.status().as_u16(), body), (status, Value::Null), "{path}");
         }
@@ -202,10 +236,11 @@ mod tests {
             "get /stats",
             "get /stats/jobs",
             "get /stats/upcoming",
+            "get /whoami",
         ] {
             assert!(operations.iter().any(|operation| operation == expected), "{expected} of {operations:?}");
         }
-        assert_eq!(operations.len(), 13, "{operations:?}");
+        assert_eq!(operations.len(), 14, "{operations:?}");
         let components = &document["components"];
         assert_eq!(components["securitySchemes"]["bearer"]["scheme"], "bearer");
         assert_eq!(components["securitySchemes"]["apiKey"]["name"], "X-Api-Key");

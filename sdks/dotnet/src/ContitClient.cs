@@ -8,6 +8,8 @@ namespace Contit.Scheduler
     /// <summary>The Scheduler, as one tenant sees it. Keep one and share it: it is safe for use by many threads.</summary>
     public sealed class ContitClient
     {
+        private readonly Transport transport;
+
         /// <summary>A client of the Scheduler.</summary>
         /// <param name="apiKey">The token.</param>
         /// <param name="baseUrl">
@@ -24,7 +26,7 @@ namespace Contit.Scheduler
         public ContitClient(ContitClientOptions options)
         {
             if (options == null) throw new ArgumentNullException(nameof(options));
-            var transport = new Transport(options);
+            transport = new Transport(options);
             ScheduledJob = new ScheduledJobClient(transport);
             Stats = new StatsClient(transport);
         }
@@ -34,6 +36,11 @@ namespace Contit.Scheduler
 
         /// <summary>Figures about jobs.</summary>
         public StatsClient Stats { get; }
+
+        /// <summary>Whose the token is and what it may do.</summary>
+        /// <param name="cancellationToken">Ends the call.</param>
+        public Task<TokenOwner> WhoAmI(CancellationToken cancellationToken = default(CancellationToken)) =>
+            transport.Send<TokenOwner>(new Call { Method = HttpMethod.Get, Path = "/whoami", Repeatable = true }, cancellationToken);
     }
 
     /// <summary>The token, and how to call.</summary>

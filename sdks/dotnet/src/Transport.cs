@@ -29,7 +29,7 @@ namespace Contit.Scheduler
     /// <summary>Makes calls, with what is tried again when they fail. It knows nothing of jobs.</summary>
     internal sealed class Transport
     {
-        private const string UserAgent = "contit-scheduler-dotnet/0.1.0";
+        private static readonly string UserAgent = "contit-scheduler-dotnet/" + typeof(Transport).Assembly.GetName().Version.ToString(3);
         private static readonly TimeSpan FirstWait = TimeSpan.FromSeconds(0.5);
         private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(8);
 

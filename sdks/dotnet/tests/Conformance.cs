@@ -128,6 +128,7 @@ namespace Contit.Scheduler.Tests
                 case "retryAllDeadLetters": return await client.ScheduledJob.RetryAllDeadLetters(from, to, dryRun);
                 case "stats": return await client.Stats.History(from, to);
                 case "statsJobs": return await client.Stats.Jobs(from, to);
+                case "whoami": return await client.WhoAmI();
                 case "statsUpcoming": return await client.Stats.Upcoming();
                 default: throw new InvalidDataException($"no such operation: {operation}");
             }

@@ -10,7 +10,7 @@ use crate::list::instant;
 use crate::transport::{Call, ClientBuilder, Transport};
 use crate::{
     CreateJob, DeadLetterFilter, Error, Job, JobCounts, JobFilter, JobPage, JobStatus, Preview, Result,
-    RetriedDeadLetters, RetriedPage, Stats, UpcomingJobs,
+    RetriedDeadLetters, RetriedPage, Stats, TokenOwner, UpcomingJobs,
 };
 
 const JOBS: &str = "scheduled-jobs";
@@ -198,6 +198,14 @@ impl Client {
     /// As every call: see [`Error`].
     pub async fn job_counts(&self, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<JobCounts> {
         self.transport.send(Call { query: range(from, to), ..Call::get(&["stats", "jobs"]) }).await
+    }
+
+    /// Whose the token is, what it may do, and what time it is at the Scheduler.
+    ///
+    /// # Errors
+    /// As every call: see [`Error`].
+    pub async fn whoami(&self) -> Result<TokenOwner> {
+        self.transport.send(Call::get(&["whoami"])).await
     }
 
     /// What comes within 24 hours.

@@ -29,6 +29,7 @@ mod preview;
 mod request;
 mod signature;
 mod stats;
+mod token;
 mod transport;
 
 pub use client::Client;
@@ -40,6 +41,7 @@ pub use preview::{Note, NoteKind, Occurrence, Preview};
 pub use request::CreateJob;
 pub use signature::{SIGNATURE_TOLERANCE, verify_signature, verify_signature_at};
 pub use stats::{Bucket, FailingHost, Hour, JobCounts, Stats, UpcomingHour, UpcomingJobs};
+pub use token::TokenOwner;
 pub use transport::ClientBuilder;
 
 /// What every call answers.

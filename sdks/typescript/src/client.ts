@@ -17,17 +17,25 @@ import type {
   Stats,
   TimeRange,
   UpcomingJobs,
+  Whoami,
 } from "./types.js";
 
 /** The Scheduler, as one tenant sees it. `new ContitClient(token)`, or with options. Safe to share. */
 export class ContitClient {
   readonly scheduledJobs: ScheduledJobs;
   readonly stats: SchedulerStats;
+  readonly #transport: Transport;
 
   constructor(options: string | ClientOptions) {
     const transport = new Transport(typeof options === "string" ? { apiKey: options } : options);
+    this.#transport = transport;
     this.scheduledJobs = new ScheduledJobs(transport);
     this.stats = new SchedulerStats(transport);
+  }
+
+  /** Whose the token is and what it may do. */
+  async whoami(options: CallOptions = {}): Promise<Whoami> {
+    return this.#transport.send<Whoami>({ method: "GET", path: "/whoami", repeatable: true }, options.signal);
   }
 }
 

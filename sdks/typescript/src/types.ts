@@ -38,6 +38,14 @@ export interface JobFilter {
   limit?: number | null;
 }
 
+/** Whose a token is and what it may do. */
+export interface Whoami {
+  tenant: string;
+  scopes: ("read" | "write")[];
+  /** What time it is at the Scheduler, by which everything is due. */
+  nowUtc: string;
+}
+
 /** When a job would fire, if it were created now. */
 export type Preview = Schemas["Preview"];
 export type PlannedOccurrence = Schemas["PlannedOccurrence"];

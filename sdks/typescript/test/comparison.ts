@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
-const INSTANT = /(AtUtc|hourUtc|fromUtc|toUtc)$/;
+const INSTANT = /Utc$/;
 
 export function isSame(one: Json, other: Json): boolean {
   return isDeepStrictEqual(one, other);

@@ -74,6 +74,8 @@ async function run(client: ContitClient, operation: string, given: Case["argumen
       return stats.history(given as object);
     case "statsJobs":
       return stats.jobs(given as object);
+    case "whoami":
+      return client.whoami();
     case "statsUpcoming":
       return stats.upcoming();
     default:

@@ -143,7 +143,7 @@ test("who does not answer is named, with what went wrong", async () => {
   await assert.rejects(nobody.scheduledJobs.list(), (error: unknown) => {
     assert.ok(error instanceof ConnectionError);
     assert.ok(error.message.startsWith(`${baseUrl} did not answer GET /scheduled-jobs: `), error.message);
-    assert.match(error.message, /ECONNREFUSED/);
+    assert.match(error.message, /refused/i);
     return true;
   });
   const never: typeof fetch = (_, init) => new Promise((_, reject) => init?.signal?.addEventListener("abort", () => reject(new Error())));

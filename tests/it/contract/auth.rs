@@ -86,6 +86,21 @@ async fn each_endpoint_asks_for_its_own_scope_and_write_is_not_read() {
 }
 
 #[tokio::test]
+async fn any_valid_token_may_ask_whose_it_is_and_what_it_may_do() {
+    let app = App::at(START).await;
+    for scopes in [["read"].as_slice(), &["write"], &["read", "write"], &["write", "read"]] {
+        let client = app.with_token(&app.token("acme", scopes).await);
+        let mut told = scopes.to_vec();
+        told.sort_unstable();
+        let expected = json!({ "tenant": "acme", "scopes": told, "nowUtc": "2090-06-01T12:00:00.000Z" });
+        assert_eq!(client.get("/whoami").await.ok(), expected);
+    }
+    for stranger in [app.without_token(), app.with_token("nobody")] {
+        assert_eq!(stranger.get("/whoami").await.problem(401).header("www-authenticate"), Some("Bearer"));
+    }
+}
+
+#[tokio::test]
 async fn without_a_valid_token_there_is_only_a_401_that_says_how() {
     let app = App::at(START).await;
     let token = app.token("acme", &["read", "write"]).await;

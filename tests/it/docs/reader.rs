@@ -1,8 +1,10 @@
 //! Somebody who does what a page says, in a home of their own: servers go on in the background, the rest is run in turn.
 //! Ports are the only thing that is changed: 8080 and 9000 become free ones. Neighbour: `pages` takes pages apart.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -21,7 +23,9 @@ const MEMORY: &str = "memory.sh";
 pub(super) struct Reader {
     home: TempDir,
     scheduler: Option<(Process, String)>,
-    receiver: Option<(Process, String)>,
+    receiver: Option<Process>,
+    /// Where the receiver will listen: a page may name it before it is started.
+    receiver_port: u16,
     /// Of the block before.
     output: String,
 }
@@ -34,7 +38,7 @@ impl Reader {
             std::fs::create_dir_all(folder).unwrap();
             std::os::unix::fs::symlink(built_program(), folder.join("scheduler")).unwrap();
         }
-        Self { home, scheduler: None, receiver: None, output: String::new() }
+        Self { home, scheduler: None, receiver: None, receiver_port: unused_port(), output: String::new() }
     }
 
     pub(super) async fn follow(&mut self, block: &Block) {
@@ -53,7 +57,7 @@ impl Reader {
                 assert!(missing.is_none(), "{what} shows {missing:?}, which is not in\n{}", self.output);
             }
             Kind::Received => {
-                let (receiver, _) = self.receiver.as_ref().expect("a receiver");
+                let receiver = self.receiver.as_ref().expect("a receiver");
                 let stated = async || block.missing_from(&receiver.stdout().join("\n")).is_none().then_some(());
                 until_some(&format!("{what} to be printed:\n{}\n", block.text()), stated).await;
             }
@@ -73,9 +77,9 @@ impl Reader {
             self.scheduler = Some((process, url));
         } else {
             assert!(line.starts_with("scheduler receive"), "{line:?} is no server");
-            let process = Process::spawn(command("--port 0"));
-            let url = process.wait_for_announcement("ready ").await;
-            self.receiver = Some((process, url));
+            let process = Process::spawn(command(&format!("--port {}", self.receiver_port)));
+            process.wait_for_announcement("ready ").await;
+            self.receiver = Some(process);
         }
     }
 
@@ -95,13 +99,10 @@ impl Reader {
         assert!(ended.status.success(), "{what} fails:\n{code}\n{}\n{}", self.output, text(&ended.stderr));
     }
 
-    /// With the ports of the servers that run here; one that nobody listens at stays so.
     fn with_ports(&self, code: &str) -> String {
-        let of = |server: &Option<(Process, String)>, nobody: &str| {
-            server.as_ref().map_or_else(|| nobody.to_owned(), |(_, url)| url.clone())
-        };
-        let code = code.replace("http://127.0.0.1:8080", &of(&self.scheduler, "http://127.0.0.1:8080"));
-        code.replace("http://127.0.0.1:9000", &of(&self.receiver, "http://127.0.0.1:9"))
+        let scheduler = self.scheduler.as_ref().map_or("http://127.0.0.1:8080", |(_, url)| url);
+        let receiver = format!("http://127.0.0.1:{}", self.receiver_port);
+        code.replace("http://127.0.0.1:8080", scheduler).replace("http://127.0.0.1:9000", &receiver)
     }
 
     fn bash(&self, script: &str) -> Command {
@@ -130,6 +131,14 @@ impl Reader {
         let output = self.bash(script).output().await.unwrap();
         assert!(output.status.success(), "{}: {output:?}", block.text());
     }
+}
+
+/// Below those that the system gives away, so that nobody gets it by chance until it is used.
+fn unused_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let offset = u16::try_from(std::process::id() % 500).unwrap() * 20;
+    let ports = std::iter::repeat_with(|| 20_000 + (offset + NEXT.fetch_add(1, Ordering::SeqCst)) % 10_000);
+    ports.take(10_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port that nobody uses")
 }
 
 fn is_in_the_makefile(what: &str, block: &Block) {

@@ -95,6 +95,7 @@ impl Function {
     /// Hands the API a request and returns what API Gateway would answer.
     pub async fn answer(&self, event: impl Into<Value>) -> Answer {
         let event = event.into();
+        self.secrets().keep_those_of_an_event(&event);
         let asked = &event["requestContext"]["http"];
         let asked = format!("{} {}", asked["method"].as_str().unwrap(), asked["path"].as_str().unwrap());
         let invoked = self.invoke(&event).await;

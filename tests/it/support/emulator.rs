@@ -19,6 +19,7 @@ use super::invariants::Evidence;
 use super::process::Process;
 use super::receiver::Receiver;
 use super::rows::{Row, read_table};
+use super::secrets::Secrets;
 use super::stores::{Store, StoreKind, free_port};
 use super::waiting::until_some;
 
@@ -28,6 +29,8 @@ pub struct Deployment {
     pub token: String,
     store: Store,
     environment: Vec<(String, OsString)>,
+    /// What no function may print.
+    secrets: Secrets,
 }
 
 /// One instance of a function. The first invocation finds it cold.
@@ -36,6 +39,7 @@ pub struct Function {
     url: String,
     client: reqwest::Client,
     one_at_a_time: Mutex<()>,
+    secrets: Secrets,
 }
 
 /// How to start one.
@@ -44,6 +48,7 @@ pub struct FunctionBuilder {
     /// Its logical id in the template, which is what its folder is called.
     id: &'static str,
     environment: Vec<(String, OsString)>,
+    secrets: Secrets,
 }
 
 /// What an invocation came to.
@@ -71,7 +76,9 @@ impl Deployment {
         scheduler(&["tables", "create"], &environment).await.succeeded();
         let arguments = ["token", "create", "--tenant", "dev", "--scope", "read", "--scope", "write"];
         let token = scheduler(&arguments, &environment).await.succeeded().stdout.clone();
-        Self { token, store, environment }
+        let secrets = Secrets::default();
+        secrets.keep(&token);
+        Self { token, store, environment, secrets }
     }
 
     pub fn api(&self) -> FunctionBuilder {
@@ -83,7 +90,7 @@ impl Deployment {
     }
 
     fn function(&self, id: &'static str) -> FunctionBuilder {
-        FunctionBuilder { id, environment: self.environment.clone() }
+        FunctionBuilder { id, environment: self.environment.clone(), secrets: self.secrets.clone() }
             .env("ALLOWED_CALLBACK_NETWORKS", "127.0.0.0/8")
             .env("AWS_LAMBDA_FUNCTION_NAME", id)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
@@ -135,7 +142,7 @@ impl FunctionBuilder {
             command.args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")]);
             command.args(["--runtime-api-address", &format!("127.0.0.1:{runtime_api_port}")]);
             command.arg(self.bootstrap());
-            let mut emulator = Process::spawn(command);
+            let mut emulator = Process::spawn_discreet(command, self.secrets.clone());
             let listens = until_some("the emulator to listen", async || {
                 let listens = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
                 (listens || !emulator.is_running()).then_some(listens)
@@ -143,7 +150,8 @@ impl FunctionBuilder {
             if listens.await {
                 let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build().unwrap();
                 let url = format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations");
-                return Function { emulator, url, client, one_at_a_time: Mutex::default() };
+                let (one_at_a_time, secrets) = (Mutex::default(), self.secrets);
+                return Function { emulator, url, client, one_at_a_time, secrets };
             }
         }
         panic!("the emulator did not find a free port three times over")
@@ -177,6 +185,11 @@ impl Function {
         let status = answer.status().as_u16();
         let body = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default();
         Invoked { status, body }
+    }
+
+    /// What neither this function nor any other of the deployment may print.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// What the function and the emulator have printed.

@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 /// Shorter texts may well be said for other reasons.
@@ -26,6 +28,19 @@ impl Secrets {
         let job: Value = serde_json::from_slice(body).unwrap_or_default();
         self.keep_texts(&job["headers"]);
         self.keep_texts(&job["payload"]);
+    }
+
+    /// The credentials of an event of API Gateway, and what is secret in the job that it brings.
+    pub fn keep_those_of_an_event(&self, event: &Value) {
+        for name in ["authorization", "x-api-key"] {
+            let credentials = event["headers"][name].as_str().unwrap_or_default();
+            self.keep(credentials.split_once(' ').map_or(credentials, |(_, token)| token));
+        }
+        let body = event["body"].as_str().unwrap_or_default();
+        match event["isBase64Encoded"] {
+            Value::Bool(true) => self.keep_those_of_a_job(&BASE64_STANDARD.decode(body).unwrap_or_default()),
+            _ => self.keep_those_of_a_job(body.as_bytes()),
+        }
     }
 
     /// Those that show in this output.

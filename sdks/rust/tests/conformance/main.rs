@@ -151,6 +151,7 @@ async fn run(client: &Client, operation: &str, given: &Value) -> Result<String, 
         }
         "stats" => text(serde_json::to_string(&client.stats(from, to).await?)),
         "statsJobs" => text(serde_json::to_string(&client.job_counts(from, to).await?)),
+        "whoami" => text(serde_json::to_string(&client.whoami().await?)),
         "statsUpcoming" => text(serde_json::to_string(&client.upcoming().await?)),
         other => panic!("no such operation: {other}"),
     })
