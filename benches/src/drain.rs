@@ -47,12 +47,11 @@ pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding
     let run = async |who, number| one(&store, &receiver, who, number).await;
     // One that warms the store up and is not counted.
     turns::take(&[Who::Poller], 1, run).await?;
-    let [ours, bare, updates] = take([Who::Poller, Who::Bare, Who::Updates], runs, run).await?;
+    let [ours, bare] = take([Who::Poller, Who::Bare], runs, run).await?;
     let mut findings = vec![
         Finding::new(format!("drain of 5,000 due jobs, {name}"), rates(&ours))
             .beside("bare loop", rates(&bare))
             .with_target(TARGET),
-        Finding::new(format!("the same, {name}"), rates(&ours)).beside("the updates alone", rates(&updates)),
         Finding::new(format!("processor time per 1,000 callbacks, {name}"), cpu(&ours)).beside("bare loop", cpu(&bare)),
     ];
     let units = ours.iter().map(|run| run.created + whole(run.drain.write_units) / whole(run.drain.jobs));
@@ -60,6 +59,10 @@ pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding
         Finding::new(format!("write units from creation to `Done`, {name}"), Series::new("units a job", units))
             .with_target(Target::AtMost(8.0)),
     );
+    if matches!(kind, Kind::Embedded) {
+        let [updates] = take([Who::Updates], runs, run).await?;
+        findings.push(Finding::new("the same updates alone, embedded store", rates(&updates)));
+    }
     Ok(findings)
 }
 
@@ -74,8 +77,8 @@ pub(crate) async fn slow_receivers(runs: u32) -> anyhow::Result<Vec<Finding>> {
     let run = async |is_silent: bool, number| {
         let receivers = if is_silent { &but_one.ready } else { &all.ready };
         let place = Place::new(&store.ready, &format!("silent{number}{is_silent}-"));
-        let bodies = receivers.split(' ').cycle().take(JOBS);
-        jobs::create(&place, bodies.map(|to| jobs::body_with(to, 200, r#""timeoutSeconds":1,"#))).await?;
+        let bodies = receivers.split(' ').map(|to| jobs::body_with(to, 200, r#""timeoutSeconds":1,"#));
+        jobs::seed_with(&place, bodies.collect(), JOBS).await?;
         let drain = by_the_poller(&place, JOBS).await?;
         jobs::clear(&place).await?;
         Ok(Run { drain, created: 0.0 })
@@ -99,7 +102,7 @@ pub(crate) async fn backlog(runs: u32) -> anyhow::Result<Vec<Finding>> {
     let receiver = Server::start(&["receiver", "--ports", RECEIVERS]).await?;
     let run = async |count, number| {
         let place = Place::new(&store.ready, &format!("backlog{number}-{count}-"));
-        jobs::seed_many(&place, &receiver.ready, count).await?;
+        jobs::seed(&place, &receiver.ready, count).await?;
         let drain = by_the_poller(&place, count).await?;
         jobs::clear(&place).await?;
         Ok(Run { drain, created: 0.0 })

@@ -30,19 +30,22 @@ pub(crate) fn body_with(url: &str, payload_bytes: usize, fields: &str) -> String
     format!(r#"{{"callbackUrl":"{url}",{fields}"payload":"{}"}}"#, "x".repeat(payload_bytes - 2))
 }
 
-/// Makes the tables and so many due jobs in them; how many write units a job that took.
+/// Makes the tables and so many due jobs in them, all but one for each receiver copies: quicker. How many write units
+/// the creation of such a job takes.
 pub(crate) async fn seed(place: &Place, receivers: &str, count: usize) -> anyhow::Result<f64> {
-    let units = create(place, receivers.split(' ').cycle().take(count).map(body)).await?;
-    Ok(whole(units) / whole(u64::try_from(count.max(1))?))
+    let bodies: Vec<String> = receivers.split(' ').take(count).map(body).collect();
+    seed_with(place, bodies, count).await
 }
 
-/// The same, most of them copies: quicker.
-pub(crate) async fn seed_many(place: &Place, receivers: &str, count: usize) -> anyhow::Result<()> {
-    let originals = receivers.split(' ').count();
-    seed(place, receivers, originals).await?;
-    let items = copies::originals(place).await?;
-    let copies = items.iter().cycle().take(count.saturating_sub(originals)).map(|item| copies::due(item));
-    copies::put_all(place, copies).await
+/// The same, for each of these bodies.
+pub(crate) async fn seed_with(place: &Place, bodies: Vec<String>, count: usize) -> anyhow::Result<f64> {
+    let originals = bodies.len();
+    let units = create(place, bodies.into_iter()).await?;
+    if count > originals {
+        let items = copies::originals(place).await?;
+        copies::put_all(place, items.iter().cycle().take(count - originals).map(copies::due)).await?;
+    }
+    Ok(whole(units) / whole(u64::try_from(originals.max(1))?))
 }
 
 /// Makes the tables and a job of each body; how many write units that took.

@@ -18,7 +18,7 @@ use crate::stores::{self, Postgres};
 use crate::turns;
 
 /// Jobs that a peer drains before those that count: its compiler needs them, our program does not.
-const WARM_UP: usize = 5_000;
+const WARM_UP: usize = 3_000;
 /// Jobs spread over some seconds, to see how late they are called.
 const SPREAD_JOBS: usize = 200;
 const SPREAD_SECONDS: &str = "10";
@@ -28,21 +28,18 @@ const ANSWERS: [(&str, &str); 2] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Ours,
-    OursOnDynamoDbLocal,
     DbScheduler,
     BullMqEverySecond,
     BullMqAlways,
 }
 
 const PEERS: [Who; 3] = [Who::DbScheduler, Who::BullMqEverySecond, Who::BullMqAlways];
-const ALL: [Who; 5] =
-    [Who::Ours, Who::OursOnDynamoDbLocal, Who::DbScheduler, Who::BullMqEverySecond, Who::BullMqAlways];
+const ALL: [Who; 4] = [Who::Ours, Who::DbScheduler, Who::BullMqEverySecond, Who::BullMqAlways];
 
 impl Who {
     fn name(self) -> &'static str {
         match self {
             Self::Ours => "Scheduler, embedded store",
-            Self::OursOnDynamoDbLocal => "Scheduler, DynamoDB Local",
             Self::DbScheduler => "db-scheduler",
             Self::BullMqEverySecond => "BullMQ, AOF everysec",
             Self::BullMqAlways => "BullMQ, AOF always",
@@ -60,7 +57,6 @@ struct Run {
 /// All stores there are, so that the runs can take turns.
 struct Stores {
     embedded: Server,
-    dynamodb_local: Server,
     postgres: Postgres,
     redis_everysec: Server,
     redis_always: Server,
@@ -70,7 +66,6 @@ impl Stores {
     async fn start() -> anyhow::Result<Self> {
         Ok(Self {
             embedded: Server::embedded().await?,
-            dynamodb_local: Server::dynamodb_local().await?,
             postgres: Postgres::start().await?,
             redis_everysec: stores::redis("everysec").await?,
             redis_always: stores::redis("always").await?,
@@ -80,7 +75,6 @@ impl Stores {
     fn of(&self, who: Who) -> &Server {
         match who {
             Who::Ours => &self.embedded,
-            Who::OursOnDynamoDbLocal => &self.dynamodb_local,
             Who::DbScheduler => &self.postgres.server,
             Who::BullMqEverySecond => &self.redis_everysec,
             Who::BullMqAlways => &self.redis_always,
@@ -96,14 +90,10 @@ pub(crate) async fn compare(runs: u32) -> anyhow::Result<Found> {
         let receiver = Server::start(&["receiver", "--ports", RECEIVERS, "--delay-ms", delay_ms]).await?;
         let run = async |who, number| one(&stores, &receiver, who, number).await;
         let results = turns::take(&ALL, runs, run).await?;
-        let [ours, on_local, peers @ ..] = results.as_slice() else { bail!("not everybody ran") };
+        let [ours, peers @ ..] = results.as_slice() else { bail!("not everybody ran") };
         for (who, theirs) in PEERS.iter().zip(peers) {
             found.findings.extend(beside(*who, answers, ours, theirs));
         }
-        found.findings.push(
-            Finding::new(format!("drain of 5,000 due jobs, {answers}"), rates(ours))
-                .beside(Who::OursOnDynamoDbLocal.name(), rates(on_local)),
-        );
         let bars = |figure: fn(&Run) -> f64| results.iter().map(|runs| median(runs.iter().map(figure))).collect();
         speeds.push((answers, bars(|run| run.drain.per_second())));
         processor.push((answers, bars(|run| run.drain.cpu_ms_per_1000())));
@@ -150,7 +140,7 @@ async fn one(stores: &Stores, receiver: &Server, who: Who, number: u32) -> anyho
     let store = stores.of(who);
     let urls: Vec<&str> = receiver.ready.split(' ').collect();
     let (drain, store_cpu, drained) = match who {
-        Who::Ours | Who::OursOnDynamoDbLocal => {
+        Who::Ours => {
             let place = Place::new(&store.ready, &format!("peers{number}-"));
             jobs::seed(&place, &receiver.ready, JOBS).await?;
             let before = cpu_seconds_of_family(store.pid()?)?;
