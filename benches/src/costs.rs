@@ -5,6 +5,7 @@
 use anyhow::bail;
 use poller::{FanOut, Poller, Window};
 use shared::clock::Clock;
+use shared::config::Settings;
 
 use crate::connection::Connection;
 use crate::copies::{self, Item};
@@ -84,7 +85,8 @@ async fn units(store: &Server, payload: usize) -> anyhow::Result<Units> {
     meter.take();
     post_all(&api, &receiver, payload).await?;
     let created = meter.take();
-    let settings = place.settings()?;
+    // Units are the same however many are in flight; a store on a busy machine answers few in good time.
+    let settings = Settings { concurrency: 16, ..place.settings()? };
     let poller = Poller::new(&settings, place.store()?, place.tenants(), Clock::System)?;
     let nobody = async |_: &[u32]| Err::<(), _>("there is one poller");
     let summary = poller.coordinate(&Window::open(), FanOut::of(&settings), nobody).await;

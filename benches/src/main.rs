@@ -51,6 +51,9 @@ struct Arguments {
     /// With --only: write the plots and further pages of what was measured, though not BENCHMARKS.md.
     #[arg(long, requires = "only")]
     keep: bool,
+    /// Jobs in the largest list that is filled, which takes some minutes.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    largest_list: u32,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -133,7 +136,7 @@ async fn play(role: Role) -> anyhow::Result<()> {
 
 /// A scenario that cannot be measured here leaves the others standing, but not the page of the last whole run.
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    let Arguments { runs, only, keep, role: _ } = arguments;
+    let Arguments { runs, only, keep, largest_list, role: _ } = arguments;
     let machine = machine::describe()?;
     let chosen = |scenario: &Scenario| only.is_empty() || only.contains(scenario);
     // Its poll of 600 jobs takes a second of each minute; one run in ten of another is disturbed by it, no median.
@@ -142,7 +145,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let in_turn = Scenario::value_variants().iter().filter(|scenario| **scenario != Scenario::Lateness);
     for scenario in in_turn.filter(|scenario| chosen(scenario)) {
         let watch = Stopwatch::start();
-        failed |= !take(&mut found, *scenario, Box::pin(run(*scenario, *runs)).await);
+        failed |= !take(&mut found, *scenario, Box::pin(run(*scenario, *runs, *largest_list)).await);
         eprintln!("bench: {scenario:?} took {:.0} s", watch.elapsed().as_secs_f64());
     }
     if let Some(lateness) = lateness {
@@ -190,7 +193,7 @@ fn write(found: &Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(scenario: Scenario, runs: u32) -> anyhow::Result<Found> {
+async fn run(scenario: Scenario, runs: u32, largest_list: u32) -> anyhow::Result<Found> {
     eprintln!("bench: {scenario:?}");
     Ok(match scenario {
         Scenario::DrainEmbedded => drain::compare(drain::Kind::Embedded, runs).await?.into(),
@@ -199,7 +202,7 @@ async fn run(scenario: Scenario, runs: u32) -> anyhow::Result<Found> {
         Scenario::Backlog => drain::backlog(runs).await?.into(),
         Scenario::Peers => peers::compare(runs).await?,
         Scenario::Create => create::compare(runs).await?.into(),
-        Scenario::List => list::measure(runs).await?,
+        Scenario::List => list::measure(runs, largest_list).await?,
         Scenario::Lambda => lambda::measure().await?.into(),
         Scenario::Costs => costs::measure().await?,
         Scenario::Lateness => lateness::measure().await?,
