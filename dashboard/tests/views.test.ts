@@ -92,6 +92,7 @@ describe("every view", () => {
 
   const views: [string, string, (tab: Tab) => Promise<void>][] = [
     ["list", "/", async ({ page }) => page.getByRole("row").nth(5).waitFor()],
+    ["recent", "/?range=past-24h", async ({ page }) => page.getByRole("row").nth(5).waitFor()],
     [
       "dead-letters",
       "/?status=DeadLetter&range=past-24h",
