@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::ids::JobId;
 use shared::job::{Job, Payload};
 use shared::request::{self, Rules};
-use shared::store::Created;
+use shared::store::{Created, Settled};
 
 use crate::on_both_stores;
 use crate::store::{claimed, ended, jobs, noon, now_stored, tenant, write};
@@ -22,7 +22,7 @@ const START: &str = "2026-03-28T12:00:00Z";
 
 /// A JSON text of this many bytes.
 fn text_of(bytes: usize) -> String {
-    format!("\"{}\"", "é".repeat((bytes - 2) / 2) + if bytes % 2 == 0 { "" } else { "x" })
+    format!("\"{}\"", "é".repeat((bytes - 2) / 2) + if bytes.is_multiple_of(2) { "" } else { "x" })
 }
 
 async fn units_of_a_job_with(store: &Store, payload: &str) -> [u64; 3] {
@@ -35,7 +35,7 @@ async fn units_of_a_job_with(store: &Store, payload: &str) -> [u64; 3] {
     let claim = claimed(&jobs, job.id, noon()).await;
     assert_eq!(claim.job().spec.callback.payload.as_ref().and_then(Payload::text), Some(payload));
     let claimed = jobs.write_units() - created;
-    let _ = write(&jobs, &claim.settle(ended(200), noon())).await;
+    assert_eq!(write(&jobs, &claim.settle(ended(200), noon())).await, Settled::Recorded);
     let settled = jobs.write_units() - created - claimed;
     let shown = now_stored(&jobs, job.id).await;
     assert_eq!(shown.spec.callback.payload.as_ref().and_then(Payload::text), Some(payload));

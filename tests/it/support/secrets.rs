@@ -37,9 +37,10 @@ impl Secrets {
             self.keep(credentials.split_once(' ').map_or(credentials, |(_, token)| token));
         }
         let body = event["body"].as_str().unwrap_or_default();
-        match event["isBase64Encoded"] {
-            Value::Bool(true) => self.keep_those_of_a_job(&BASE64_STANDARD.decode(body).unwrap_or_default()),
-            _ => self.keep_those_of_a_job(body.as_bytes()),
+        if event["isBase64Encoded"] == Value::Bool(true) {
+            self.keep_those_of_a_job(&BASE64_STANDARD.decode(body).unwrap_or_default());
+        } else {
+            self.keep_those_of_a_job(body.as_bytes());
         }
     }
 
