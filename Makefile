@@ -4,6 +4,7 @@ PORT ?= 8080
 POLL_INTERVAL ?= 5s
 ARCH ?=
 FUZZ_SECONDS ?= 60
+ONLY ?=
 
 # Where rustup puts cargo, for shells that were open before it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -62,10 +63,11 @@ package: ## what `sam deploy` uploads, checked and built in .aws-sam/build; ARCH
 	@scripts/package $(ARCH)
 
 # Beside the scheduler, so that Cargo finds what `make run` has built with the same features.
-bench: package ## measures speed, memory and size beside bare loops, and writes BENCHMARKS.md; some 15 minutes
+bench: package ## measures speed, memory, size and cost beside bare loops and other schedulers; writes BENCHMARKS.md; under 20 minutes
 	@scripts/install-test-needs
+	@scripts/install-bench-needs
 	cargo build --release --locked --package benches --package scheduler --bin benches
-	@"$${CARGO_TARGET_DIR:-target}/release/benches"
+	@"$${CARGO_TARGET_DIR:-target}/release/benches" $(if $(ONLY),--keep $(addprefix --only ,$(ONLY)))
 
 sam-local: ## the packaged stack in Docker: API Gateway's emulation on PORT, DynamoDB Local, the poller each minute
 	@scripts/sam-local --check

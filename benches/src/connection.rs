@@ -38,6 +38,11 @@ impl Connection {
         Ok(status)
     }
 
+    /// Of the last answer.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Without its end.
     async fn read_line(&mut self) -> anyhow::Result<&str> {
         self.line.clear();

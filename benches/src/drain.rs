@@ -1,19 +1,41 @@
-//! 5,000 due jobs, drained by the poller and by the bare loop in turns, each run in a process of its own.
-//! Neighbours: `roles` is what runs, `bare` the loop.
+//! Due jobs, drained by the poller and by the bare loop in turns, each run in a process of its own: 5,000 of them at
+//! receivers that answer at once, after 50 ms or, one in a hundred, never; and 50,000.
+//! Neighbours: `roles` is what runs, `bare` the loop, `peers` the same jobs drained by others.
 
 use crate::jobs;
-use crate::process::{self, Drain, Server};
-use crate::report::{Finding, Series, Target};
+use crate::process::{self, Drain, Server, whole};
+use crate::report::{Finding, Series, Target, mebibytes};
 use crate::roles::Place;
+use crate::turns;
 
-const JOBS: usize = 5_000;
+pub(crate) const JOBS: usize = 5_000;
 /// Each gets the 32 deliveries at a time that one host may have by default; together they are the default of 256.
 pub(crate) const RECEIVERS: &str = "8";
+/// A hundredth of a backlog goes to one that never answers.
+const HUNDRED: &str = "100";
+const FEW: usize = 1_000;
+const MANY: usize = 50_000;
+const TARGET: Target = Target::AtLeastPercent(95.0);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Embedded,
     DynamoDbLocal,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Poller,
+    Bare,
+    /// The bare loop without its calls.
+    Updates,
+}
+
+/// A drain, and the write units that the creation of a job took before it.
+#[derive(Clone, Debug)]
+struct Run {
+    drain: Drain,
+    created: f64,
 }
 
 pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding>> {
@@ -22,36 +44,91 @@ pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding
         Kind::DynamoDbLocal => (Server::dynamodb_local().await?, "DynamoDB Local"),
     };
     let receiver = Server::start(&["receiver", "--ports", RECEIVERS]).await?;
-    let (mut ours, mut bare, mut created) = (Vec::new(), Vec::new(), 0.0);
-    // Run 0 warms the store up and is not counted; who goes first alternates.
-    for run in 0..=runs {
-        for poller in [run % 2 == 0, run % 2 != 0] {
-            let place = Place::new(&store.ready, &format!("drain{run}{poller}-"));
-            let units = jobs::seed(&place, &receiver.ready, JOBS).await?;
-            let drain = if poller { by_the_poller(&place, JOBS).await? } else { by_the_loop(&place).await? };
-            jobs::clear(&place).await?;
-            eprintln!("bench: {} {drain:?}", if poller { "poller" } else { "bare loop" });
-            if run > 0 {
-                if poller { &mut ours } else { &mut bare }.push(drain);
-                created = per_job(units);
-            }
-        }
-    }
-    let rate = |drain: &Drain| whole(drain.jobs) / drain.seconds;
-    let cpu = |drain: &Drain| 1e6 * drain.cpu_seconds / whole(drain.jobs);
+    let run = async |who, number| one(&store, &receiver, who, number).await;
+    // One that warms the store up and is not counted.
+    turns::take(&[Who::Poller], 1, run).await?;
+    let [ours, bare] = take([Who::Poller, Who::Bare], runs, run).await?;
     let mut findings = vec![
-        Finding::new(format!("drain of 5,000 due jobs, {name}"), Series::new("jobs/s", ours.iter().map(rate)))
-            .beside("bare loop", Series::new("jobs/s", bare.iter().map(rate)))
-            .with_target(Target::AtLeastPercent(80.0)),
-        Finding::new(format!("processor time per 1,000 callbacks, {name}"), Series::new("ms", ours.iter().map(cpu)))
-            .beside("bare loop", Series::new("ms", bare.iter().map(cpu))),
+        Finding::new(format!("drain of 5,000 due jobs, {name}"), rates(&ours))
+            .beside("bare loop", rates(&bare))
+            .with_target(TARGET),
+        Finding::new(format!("processor time per 1,000 callbacks, {name}"), cpu(&ours)).beside("bare loop", cpu(&bare)),
     ];
-    let units = ours.iter().map(|drain| created + whole(drain.write_units) / whole(drain.jobs));
+    let units = ours.iter().map(|run| run.created + whole(run.drain.write_units) / whole(run.drain.jobs));
     findings.push(
         Finding::new(format!("write units from creation to `Done`, {name}"), Series::new("units a job", units))
             .with_target(Target::AtMost(8.0)),
     );
+    if matches!(kind, Kind::Embedded) {
+        let [updates] = take([Who::Updates], runs, run).await?;
+        findings.push(Finding::new("the same updates alone, embedded store", rates(&updates)));
+    }
     Ok(findings)
+}
+
+/// Receivers that take their time, on the embedded store.
+pub(crate) async fn slow_receivers(runs: u32) -> anyhow::Result<Vec<Finding>> {
+    let store = Server::embedded().await?;
+    let slow = Server::start(&["receiver", "--ports", RECEIVERS, "--delay-ms", "50"]).await?;
+    let run = async |who, number| one(&store, &slow, who, number).await;
+    let [ours, bare] = take([Who::Poller, Who::Bare], runs, run).await?;
+    let all = Server::start(&["receiver", "--ports", HUNDRED]).await?;
+    let but_one = Server::start(&["receiver", "--ports", HUNDRED, "--silent", "1"]).await?;
+    let run = async |is_silent: bool, number| {
+        let receivers = if is_silent { &but_one.ready } else { &all.ready };
+        let place = Place::new(&store.ready, &format!("silent{number}{is_silent}-"));
+        let bodies = receivers.split(' ').map(|to| jobs::body_with(to, 200, r#""timeoutSeconds":1,"#));
+        jobs::seed_with(&place, bodies.collect(), JOBS).await?;
+        let drain = by_the_poller(&place, JOBS).await?;
+        jobs::clear(&place).await?;
+        Ok(Run { drain, created: 0.0 })
+    };
+    let [one_silent, none_silent] = take([true, false], runs, run).await?;
+    Ok(vec![
+        Finding::new("drain of 5,000 due jobs, receivers that answer after 50 ms", rates(&ours))
+            .beside("bare loop", rates(&bare))
+            .with_target(TARGET),
+        Finding::new(
+            "drain of 5,000 due jobs, 1 of 100 receivers never answers (`timeoutSeconds` 1)",
+            rates(&one_silent),
+        )
+        .beside("all 100 answer", rates(&none_silent)),
+    ])
+}
+
+/// A backlog ten times as long; pages of the queue are streamed, never collected, so memory must not grow with it.
+pub(crate) async fn backlog(runs: u32) -> anyhow::Result<Vec<Finding>> {
+    let store = Server::embedded().await?;
+    let receiver = Server::start(&["receiver", "--ports", RECEIVERS]).await?;
+    let run = async |count, number| {
+        let place = Place::new(&store.ready, &format!("backlog{number}-{count}-"));
+        jobs::seed(&place, &receiver.ready, count).await?;
+        let drain = by_the_poller(&place, count).await?;
+        jobs::clear(&place).await?;
+        Ok(Run { drain, created: 0.0 })
+    };
+    // Long runs that differ by little: three pairs of them.
+    let [many, few] = take([MANY, FEW], runs.min(3), run).await?;
+    let peaks = |runs: &[Run]| Series::new("MiB", runs.iter().map(|run| mebibytes(run.drain.peak_kib)));
+    Ok(vec![
+        Finding::new("drain of 50,000 due jobs, embedded store", rates(&many)),
+        Finding::new("processor time per 1,000 callbacks of 50,000", cpu(&many)),
+        Finding::new("peak memory of the poller with 50,000 due jobs", peaks(&many))
+            .beside("with 1,000 due", peaks(&few))
+            .with_target(Target::WithinPercent(10.0)),
+    ])
+}
+
+async fn one(store: &Server, receiver: &Server, who: Who, number: u32) -> anyhow::Result<Run> {
+    let place = Place::new(&store.ready, &format!("drain{number}{who:?}-"));
+    let created = jobs::seed(&place, &receiver.ready, JOBS).await?;
+    let drain = match who {
+        Who::Poller => by_the_poller(&place, JOBS).await?,
+        Who::Bare => by_the_loop(&place, &[]).await?,
+        Who::Updates => by_the_loop(&place, &["--without-post"]).await?,
+    };
+    jobs::clear(&place).await?;
+    Ok(Run { drain, created })
 }
 
 pub(crate) async fn by_the_poller(place: &Place, jobs: usize) -> anyhow::Result<Drain> {
@@ -61,18 +138,27 @@ pub(crate) async fn by_the_poller(place: &Place, jobs: usize) -> anyhow::Result<
     process::drain(&role).await
 }
 
-async fn by_the_loop(place: &Place) -> anyhow::Result<Drain> {
+async fn by_the_loop(place: &Place, flags: &[&str]) -> anyhow::Result<Drain> {
     let mut role = vec!["bare"];
     role.extend(place.flags());
+    role.extend(flags);
     process::drain(&role).await
 }
 
-fn per_job(units: u64) -> f64 {
-    whole(units) / whole(u64::try_from(JOBS).unwrap_or(u64::MAX))
+/// As many lists of runs as there are participants.
+async fn take<W: Copy + std::fmt::Debug, const N: usize>(
+    who: [W; N],
+    runs: u32,
+    run: impl AsyncFn(W, u32) -> anyhow::Result<Run>,
+) -> anyhow::Result<[Vec<Run>; N]> {
+    let results = turns::take(&who, runs, run).await?;
+    results.try_into().map_err(|_| anyhow::anyhow!("not every participant ran"))
 }
 
-/// Exact below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts of jobs and units are far below 2^53")]
-fn whole(count: u64) -> f64 {
-    count as f64
+fn rates(runs: &[Run]) -> Series {
+    Series::new("jobs/s", runs.iter().map(|run| run.drain.per_second()))
+}
+
+fn cpu(runs: &[Run]) -> Series {
+    Series::new("ms", runs.iter().map(|run| run.drain.cpu_ms_per_1000()))
 }

@@ -8,15 +8,13 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Stopwatch};
-use shared::ids::TenantId;
-use shared::token::{Scope, TokenRecord};
+use shared::clock::Stopwatch;
 use tokio::process::{Child, Command};
 
 use crate::ROOT;
 use crate::drain::RECEIVERS;
-use crate::jobs::{self, TENANT};
-use crate::process::{Server, answers, free_port, peak_kib};
+use crate::jobs::{self, TOKEN};
+use crate::process::{Server, answers, cpu_seconds_of_family, free_port, peak_kib, whole};
 use crate::report::{Finding, Series, Target, mebibytes};
 use crate::roles::Place;
 
@@ -24,22 +22,23 @@ const STARTS: usize = 25;
 /// What the poller has in flight unless it is told otherwise, and a multiple of it.
 const IN_FLIGHT: &str = "256";
 const JOBS_IN_FLIGHT: u64 = 8 * 256;
-const TOKEN: &str = "sch_bench";
+/// Due jobs whose delivery is timed.
+const BACKLOG: usize = 2_000;
 
 pub(crate) async fn measure() -> anyhow::Result<Vec<Finding>> {
     let (api, poller) = (bootstrap("api")?, bootstrap("poller")?);
     let store = Server::embedded().await?;
     let place = Place::new(&store.ready, "lambda-");
     jobs::seed(&place, "http://127.0.0.1:9", 0).await?;
-    let tenant = TenantId::parse(TENANT).map_err(anyhow::Error::msg)?;
-    let token = TokenRecord::new(TOKEN, tenant, vec![Scope::Write], None, Clock::System.now());
-    place.tenants().put_token(token).await?;
+    jobs::let_in(&place).await?;
 
     let mut findings = vec![size("API", &api)?, size("poller", &poller)?];
     let cold = |starts| Series::new("ms", starts);
     // The poller first, while nothing is due.
     let starts = cold(cold_starts(&poller, &place, &tick(), |answer| answer["dueSeen"] == 0).await?);
-    let of_the_api = cold_starts(&api, &place, &post(), |answer| answer["statusCode"] == 201).await?;
+    let of_the_api =
+        cold_starts(&api, &place, &post(&jobs::body("http://127.0.0.1:9")), |answer| answer["statusCode"] == 201)
+            .await?;
     findings.push(
         Finding::new("cold start of the API to the answer of a `POST /scheduled-jobs`", cold(of_the_api))
             .with_target(Target::AtMost(60.0)),
@@ -96,6 +95,47 @@ async fn in_flight(poller: &Path, store: &Server) -> anyhow::Result<Finding> {
         .with_target(Target::AtMost(96.0)))
 }
 
+/// What a callback takes of the functions, in milliseconds: by the clock, and of processors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time {
+    pub(crate) api_ms: f64,
+    pub(crate) api_cpu_ms: f64,
+    pub(crate) poller_ms: f64,
+    pub(crate) poller_cpu_ms: f64,
+    /// Of a whole tick with nothing due.
+    pub(crate) idle_ms: f64,
+    pub(crate) idle_cpu_ms: f64,
+}
+
+/// Both functions warm, with payloads of so many bytes and receivers that answer after 50 ms.
+pub(crate) async fn times(store: &Server, payload: usize) -> anyhow::Result<Time> {
+    const WARM_UP: u32 = 50;
+    const CALLS: u32 = 200;
+    let place = Place::new(&store.ready, &format!("times{payload}-"));
+    jobs::create(&place, std::iter::empty()).await?;
+    jobs::let_in(&place).await?;
+    let receiver = Server::start(&["receiver", "--ports", RECEIVERS, "--delay-ms", "50"]).await?;
+    let to = receiver.ready.split(' ').next().unwrap_or_default();
+    let api = Emulator::start(&bootstrap("api")?, &place).await?;
+    let event = post(&jobs::body_with(&format!("{to}/hook"), payload, ""));
+    api.calls(&event, WARM_UP).await?;
+    let (api_ms, api_cpu_ms) = api.calls(&event, CALLS).await?;
+    jobs::clear(&place).await?;
+
+    let poller = Emulator::start(&bootstrap("poller")?, &place).await?;
+    let body = |to: &str| jobs::body_with(&format!("{to}/hook"), payload, "");
+    let mut taken = (0.0, 0.0);
+    // The first backlog warms it up.
+    for _ in 0..2 {
+        jobs::create(&place, receiver.ready.split(' ').cycle().take(BACKLOG).map(body)).await?;
+        taken = poller.calls(&all_shards(&place)?, 1).await?;
+    }
+    let (idle_ms, idle_cpu_ms) = poller.calls(&tick(), 20).await?;
+    jobs::clear(&place).await?;
+    let each = |ms: f64| ms / whole(u64::try_from(BACKLOG).unwrap_or(u64::MAX));
+    Ok(Time { api_ms, api_cpu_ms, poller_ms: each(taken.0), poller_cpu_ms: each(taken.1), idle_ms, idle_cpu_ms })
+}
+
 /// AWS's runtime emulator, which starts the function's process at the first call. It ends when dropped.
 struct Emulator {
     child: Child,
@@ -128,6 +168,20 @@ impl Emulator {
     async fn invoke(&self, event: &Value) -> anyhow::Result<Value> {
         let answer = self.http.post(&self.url).body(event.to_string()).send().await?.text().await?;
         serde_json::from_str(&answer).with_context(|| answer)
+    }
+
+    /// Milliseconds a call, by the clock and of processors, those of the emulator included.
+    async fn calls(&self, event: &Value, count: u32) -> anyhow::Result<(f64, f64)> {
+        let pid = self.child.id().context("the emulator runs")?;
+        let (watch, cpu) = (Stopwatch::start(), cpu_seconds_of_family(pid)?);
+        for _ in 0..count {
+            let answer = self.invoke(event).await?;
+            if answer.get("errorType").is_some() || answer.get("statusCode").is_some_and(|status| *status != 201) {
+                bail!("the function answered {answer}");
+            }
+        }
+        let each = |seconds: f64| 1e3 * seconds / f64::from(count);
+        Ok((each(watch.elapsed().as_secs_f64()), each(cpu_seconds_of_family(pid)? - cpu)))
     }
 
     fn peak_kib_of_the_function(&self) -> anyhow::Result<u64> {
@@ -183,7 +237,7 @@ fn all_shards(place: &Place) -> anyhow::Result<Value> {
 }
 
 /// What API Gateway sends, payload format 2.0.
-fn post() -> Value {
+fn post(body: &str) -> Value {
     json!({
         "version": "2.0",
         "routeKey": "POST /scheduled-jobs",
@@ -197,7 +251,7 @@ fn post() -> Value {
             "requestId": "bench", "routeKey": "POST /scheduled-jobs", "stage": "$default",
             "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1_767_225_600_000_u64
         },
-        "body": jobs::body("http://127.0.0.1:9"),
+        "body": body,
         "isBase64Encoded": false
     })
 }

@@ -1,5 +1,5 @@
 //! The processes of a measurement: this program in another role, DynamoDB Local, and what /proc says of one.
-//! None outlives the measurement. Neighbour: `roles` is what they do.
+//! None outlives the measurement. Neighbours: `roles` is what they do, `stores` are the peers' own.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,11 +8,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::clock::Stopwatch;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::ROOT;
 
@@ -30,21 +32,48 @@ pub(crate) struct Drain {
     pub(crate) write_units: u64,
 }
 
-/// A process that serves until it is dropped.
+impl Drain {
+    pub(crate) fn per_second(&self) -> f64 {
+        whole(self.jobs) / self.seconds
+    }
+
+    /// Milliseconds of processor time for 1,000 jobs.
+    pub(crate) fn cpu_ms_per_1000(&self) -> f64 {
+        1e6 * self.cpu_seconds / whole(self.jobs)
+    }
+}
+
+/// A process that serves until it is dropped, and its data with it.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// What it said when it was ready: an address, or several with spaces between.
     pub(crate) ready: String,
-    _child: Child,
+    child: Child,
+    /// What else it says, when it is this program.
+    says: Option<BufReader<ChildStdout>>,
+    _data: Option<TempDir>,
 }
 
 impl Server {
     /// This program in a role that serves.
     pub(crate) async fn start(role: &[&str]) -> anyhow::Result<Self> {
         let mut child = this_program(role)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let out = child.stdout.take().context("standard output is piped")?;
-        let ready = BufReader::new(out).lines().next_line().await?;
-        Ok(Self { ready: ready.with_context(|| format!("{role:?} did not start"))?, _child: child })
+        let mut says = BufReader::new(child.stdout.take().context("standard output is piped")?);
+        let mut ready = String::new();
+        if says.read_line(&mut ready).await? == 0 {
+            bail!("{role:?} did not start");
+        }
+        Ok(Self { ready: ready.trim_end().to_owned(), child, says: Some(says), _data: None })
+    }
+
+    /// Another program, ready when something listens on the port. It ends by being killed, or by `data`'s owner.
+    pub(crate) async fn start_other(command: &mut Command, port: u16, data: Option<TempDir>) -> anyhow::Result<Self> {
+        let said = format!("{:?}", command.as_std().get_program());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let child = command.spawn().with_context(|| said.clone())?;
+        let server = Self { ready: port.to_string(), child, says: None, _data: data };
+        answers(port).await.context(said)?;
+        Ok(server)
     }
 
     /// The embedded store, in memory and behind HTTP, as `scheduler dev --in-memory` has it.
@@ -58,34 +87,47 @@ impl Server {
             bail!("{} is missing: scripts/fetch-dynamodb-local fetches it", jars.display());
         }
         let port = free_port()?;
-        let child = Command::new("java")
-            .arg("-Xmx1g")
+        let mut java = Command::new("java");
+        java.arg("-Xmx1g")
             .arg(format!("-Djava.library.path={}", jars.display()))
             .args(["-cp", &format!("{}/*", jars.display())])
             .arg("software.amazon.dynamodb.services.local.main.ServerRunner")
             .args(["-port", &port.to_string(), "-inMemory", "-disableTelemetry"])
-            .env("DDB_LOCAL_TELEMETRY", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("java")?;
-        answers(port).await.context("DynamoDB Local")?;
-        Ok(Self { ready: format!("http://127.0.0.1:{port}"), _child: child })
+            .env("DDB_LOCAL_TELEMETRY", "0");
+        let server = Self::start_other(&mut java, port, None).await.context("DynamoDB Local")?;
+        Ok(Self { ready: format!("http://127.0.0.1:{port}"), ..server })
+    }
+
+    pub(crate) fn pid(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the process has ended")
+    }
+
+    /// Tells it to end, and takes its last word.
+    pub(crate) async fn last_word<T: DeserializeOwned>(mut self) -> anyhow::Result<T> {
+        drop(self.child.stdin.take());
+        let mut word = String::new();
+        self.says.as_mut().context("only this program speaks")?.read_line(&mut word).await?;
+        Ok(serde_json::from_str(&word)?)
     }
 }
 
 /// This program in a role that ends by itself and says what it took.
 pub(crate) async fn drain(role: &[&str]) -> anyhow::Result<Drain> {
-    let output = this_program(role)?.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await?;
-    if !output.status.success() {
-        bail!("{role:?} ended with {}", output.status);
-    }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("what {role:?} said"))
+    word_of(&mut this_program(role)?).await
 }
 
-fn this_program(role: &[&str]) -> anyhow::Result<Command> {
+/// What a program says that ends by itself.
+pub(crate) async fn word_of<T: DeserializeOwned>(command: &mut Command) -> anyhow::Result<T> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await;
+    let said = format!("{:?}", command.as_std());
+    let output = output.with_context(|| said.clone())?;
+    if !output.status.success() {
+        bail!("{said} ended with {}", output.status);
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("what {said} said"))
+}
+
+pub(crate) fn this_program(role: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(role).kill_on_drop(true);
     Ok(command)
@@ -117,10 +159,38 @@ pub(crate) fn peak_kib(pid: &str) -> anyhow::Result<u64> {
 
 /// The processor time of this process so far, all threads.
 pub(crate) fn cpu_seconds() -> anyhow::Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let (_, fields) = stat.rsplit_once(')').context("/proc/self/stat")?;
-    // utime and stime, fields 14 and 15 of proc(5), of which the first two stand before the bracket.
-    Ok(fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS)
+    Ok(stat("self")?.own)
+}
+
+/// The processor time of a process and of all that came of it so far, those that have ended included.
+pub(crate) fn cpu_seconds_of_family(pid: u32) -> anyhow::Result<f64> {
+    let Stat { own, ended } = stat(&pid.to_string())?;
+    let mut seconds = own + ended;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let children = fs::read_to_string(thread?.path().join("children"))?;
+        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            // One that ends meanwhile is told of by its parent the next time.
+            seconds += cpu_seconds_of_family(child).unwrap_or_default();
+        }
+    }
+    Ok(seconds)
+}
+
+/// Seconds of processor time.
+struct Stat {
+    own: f64,
+    /// Of children that have ended.
+    ended: f64,
+}
+
+fn stat(pid: &str) -> anyhow::Result<Stat> {
+    let file = format!("/proc/{pid}/stat");
+    let text = fs::read_to_string(&file)?;
+    let (_, fields) = text.rsplit_once(')').context(file)?;
+    // utime, stime, cutime and cstime, fields 14 to 17 of proc(5), of which the first two stand before the bracket.
+    let mut ticks = fields.split_whitespace().skip(11).map_while(|ticks| ticks.parse::<f64>().ok());
+    let mut two = || (ticks.next().unwrap_or_default() + ticks.next().unwrap_or_default()) / TICKS;
+    Ok(Stat { own: two(), ended: two() })
 }
 
 /// Lines on standard output.
@@ -129,4 +199,10 @@ pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     Ok(out.flush()?)
+}
+
+/// Exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts of jobs, units and bytes are far below 2^53")]
+pub(crate) fn whole(count: u64) -> f64 {
+    count as f64
 }

@@ -1,6 +1,23 @@
 //! The page: findings as a table, every ratio beside its raw figures, and all single runs below it.
 //! It measures nothing and hides nothing: a missed target says so. Neighbour: `notes.md` is the prose of the page.
 
+use crate::plot::Plot;
+
+/// What a scenario brings home.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) plots: Vec<Plot>,
+    /// Further pages: where, from the root, and what stands on them.
+    pub(crate) pages: Vec<(&'static str, String)>,
+}
+
+impl From<Vec<Finding>> for Found {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self { findings, ..Self::default() }
+    }
+}
+
 /// What was measured once or more.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
@@ -23,10 +40,14 @@ pub(crate) enum Target {
     None,
     /// Of what it is compared with.
     AtLeastPercent(f64),
+    /// Of what it is compared with.
+    AtMostPercent(f64),
     /// Of what it is compared with, either way.
     WithinPercent(f64),
     /// The median, in the unit of the series.
     AtMost(f64),
+    /// The same.
+    AtLeast(f64),
 }
 
 impl Series {
@@ -34,8 +55,16 @@ impl Series {
         Self { unit, figures: figures.into_iter().collect() }
     }
 
+    /// Nothing of ours to show.
+    pub(crate) fn none() -> Self {
+        Self::new("", [])
+    }
+
     fn in_words(&self) -> String {
-        format!("{} {}", number(median(&self.figures)), self.unit)
+        if self.figures.is_empty() {
+            return String::new();
+        }
+        format!("{} {}", number(median(self.figures.iter().copied())), self.unit)
     }
 }
 
@@ -59,12 +88,14 @@ impl Finding {
     }
 
     fn is_met(&self) -> Option<bool> {
-        let percent = median(&self.percents());
+        let percent = median(self.percents().into_iter());
         match self.target {
             Target::None => None,
             Target::AtLeastPercent(least) => Some(percent >= least),
+            Target::AtMostPercent(most) => Some(percent <= most),
             Target::WithinPercent(most) => Some((percent - 100.0).abs() <= most),
-            Target::AtMost(most) => Some(median(&self.ours.figures) <= most),
+            Target::AtMost(most) => Some(median(self.ours.figures.iter().copied()) <= most),
+            Target::AtLeast(least) => Some(median(self.ours.figures.iter().copied()) >= least),
         }
     }
 
@@ -73,14 +104,18 @@ impl Finding {
             self.beside.as_ref().map_or(String::new(), |(name, series)| format!("{name}: {}", series.in_words()));
         let percents = self.percents();
         let ratio = match (smallest(&percents), largest(&percents)) {
-            (Some(least), Some(most)) => format!("**{:.0} %** ({least:.0}–{most:.0})", median(&percents)),
+            (Some(least), Some(most)) => {
+                format!("**{:.0} %** ({least:.0}–{most:.0})", median(percents.iter().copied()))
+            }
             _ => String::new(),
         };
         let target = match self.target {
             Target::None => String::new(),
             Target::AtLeastPercent(least) => format!("≥ {least:.0} %"),
+            Target::AtMostPercent(most) => format!("≤ {most:.0} %"),
             Target::WithinPercent(most) => format!("± {most:.0} %"),
             Target::AtMost(most) => format!("≤ {} {}", number(most), self.ours.unit),
+            Target::AtLeast(least) => format!("≥ {} {}", number(least), self.ours.unit),
         };
         let met = self.is_met().map_or("", |met| if met { "yes" } else { "**no**" });
         format!("| {} | {} | {beside} | {ratio} | {target} | {met} |", self.what, self.ours.in_words())
@@ -89,12 +124,14 @@ impl Finding {
     fn runs(&self) -> String {
         let list = |series: &Series| series.figures.iter().map(|f| number(*f)).collect::<Vec<_>>().join(", ");
         let beside = self.beside.as_ref().map_or(String::new(), |(name, series)| format!("; {name}: {}", list(series)));
-        format!("- {} ({}): {}{beside}", self.what, self.ours.unit, list(&self.ours))
+        let unit = self.beside.as_ref().map_or(&self.ours, |(_, series)| series).unit;
+        format!("- {} ({unit}): {}{beside}", self.what, list(&self.ours))
     }
 }
 
 /// `BENCHMARKS.md`.
-pub(crate) fn page(machine: &str, runs: u32, findings: &[Finding]) -> String {
+pub(crate) fn page(machine: &str, runs: u32, found: &Found) -> String {
+    let Found { findings, plots, .. } = found;
     let mut page = format!(
         "# Benchmarks\n\nWritten by `make bench`; to measure again, run it on a quiet machine.\n\n{machine}\n\n\
          ## Figures\n\n\
@@ -107,6 +144,9 @@ pub(crate) fn page(machine: &str, runs: u32, findings: &[Finding]) -> String {
         page.push('\n');
     }
     page.push('\n');
+    for Plot { name, .. } in plots {
+        page += &format!("![{name}](docs/plots/{name}.svg)\n\n");
+    }
     page += include_str!("notes.md");
     page += "\n## All runs\n\n";
     for finding in findings {
@@ -117,8 +157,8 @@ pub(crate) fn page(machine: &str, runs: u32, findings: &[Finding]) -> String {
 }
 
 /// Of none at all, not a number.
-fn median(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = figures.collect();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     match (sorted.get(middle), sorted.get(middle.wrapping_sub(1))) {
@@ -126,6 +166,14 @@ fn median(figures: &[f64]) -> f64 {
         (Some(only), _) => *only,
         (None, _) => f64::NAN,
     }
+}
+
+/// The figure that so many percent are not above. Of none at all, not a number.
+pub(crate) fn percentile(figures: &[f64], percent: usize) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 fn smallest(figures: &[f64]) -> Option<f64> {
@@ -137,7 +185,7 @@ fn largest(figures: &[f64]) -> Option<f64> {
 }
 
 /// Three digits or whole, and a comma between thousands.
-fn number(figure: f64) -> String {
+pub(crate) fn number(figure: f64) -> String {
     let decimals = if figure < 10.0 { 2 } else { usize::from(figure < 100.0) };
     let text = format!("{figure:.decimals$}");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -167,9 +215,17 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(&[]).is_nan());
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+        assert!(median([].into_iter()).is_nan());
+    }
+
+    #[test]
+    fn a_percentile_is_a_figure_that_was_measured() {
+        let hundred: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!([50, 99, 100].map(|percent| percentile(&hundred, percent)), [50.0, 99.0, 100.0]);
+        assert_eq!(percentile(&[7.0], 99), 7.0);
+        assert!(percentile(&[], 50).is_nan());
     }
 
     #[test]
@@ -191,6 +247,8 @@ mod tests {
         assert_eq!(finding([90.0, 158.0, 200.0], Target::AtLeastPercent(80.0)).is_met(), Some(false));
         assert_eq!(finding([111.0, 222.0, 444.0], Target::WithinPercent(10.0)).is_met(), Some(false));
         assert_eq!(finding([91.0, 182.0, 364.0], Target::WithinPercent(10.0)).is_met(), Some(true));
+        assert_eq!(finding([90.0, 160.0, 200.0], Target::AtMostPercent(80.0)).is_met(), Some(true));
+        assert_eq!(finding([90.0, 164.0, 200.0], Target::AtMostPercent(80.0)).is_met(), Some(false));
         assert_eq!(finding([90.0, 160.0, 200.0], Target::AtMost(159.0)).is_met(), Some(false));
         let row = finding([90.0, 158.0, 200.0], Target::AtLeastPercent(80.0)).row();
         assert_eq!(row, "| drain | 158 jobs/s | loop: 200 jobs/s | **79 %** (50–90) | ≥ 80 % | **no** |");

@@ -2,11 +2,9 @@
 //! Nothing here measures but the drains, which measure themselves. Neighbours: `process` starts them, `bare` is the loop.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
-use axum::Router;
-use axum::body::Bytes;
 use clap::Args;
 use dynoxide::Database;
 use poller::{Poller, Window};
@@ -17,7 +15,7 @@ use shared::store::tenants::Tenants;
 use shared::store::{Store, TableNames, local_client};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use tokio::sync::Barrier;
+use tokio::time::MissedTickBehavior;
 
 use crate::bare;
 use crate::process::{Drain, cpu_seconds, peak_kib, say};
@@ -66,22 +64,6 @@ pub(crate) async fn store() -> anyhow::Result<()> {
     dynoxide::server::serve_with_shutdown(listener, database, end_of_input()).await.map_err(anyhow::Error::msg)
 }
 
-pub(crate) async fn receiver(ports: usize, hold: Option<usize>) -> anyhow::Result<()> {
-    let barrier = Arc::new(Barrier::new(hold.unwrap_or(1)));
-    let router = Router::new().fallback(async move |_: Bytes| {
-        barrier.wait().await;
-    });
-    let mut urls = Vec::new();
-    for _ in 0..ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        urls.push(format!("http://{}", listener.local_addr()?));
-        tokio::spawn(axum::serve(listener, router.clone()).into_future());
-    }
-    say(&urls.join(" "))?;
-    end_of_input().await;
-    Ok(())
-}
-
 pub(crate) async fn api(place: &Place) -> anyhow::Result<()> {
     let router = api::router(&place.settings()?, place.store()?, place.tenants(), Clock::System);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -89,25 +71,39 @@ pub(crate) async fn api(place: &Place) -> anyhow::Result<()> {
     Ok(axum::serve(listener, router).with_graceful_shutdown(end_of_input()).await?)
 }
 
+/// Until every job has had its first attempt: a receiver that never answers has them wait for another one.
 pub(crate) async fn poller(place: &Place, jobs: u64) -> anyhow::Result<()> {
     let store = place.store()?;
     let poller = Poller::new(&place.settings()?, store.clone(), place.tenants(), Clock::System)?;
     drained(store, async || {
-        let mut delivered = 0;
-        while delivered < jobs {
+        let mut attempted = 0;
+        while attempted < jobs {
             let summary = poller.tick(&Window::open()).await;
-            if summary.delivered == 0 {
-                bail!("{delivered} of {jobs} jobs are delivered, and then: {summary:?}");
+            if summary.delivered + summary.retried == 0 {
+                bail!("{attempted} of {jobs} jobs are attempted, and then: {summary:?}");
             }
-            delivered += summary.delivered;
+            attempted += summary.delivered + summary.retried;
         }
-        Ok(delivered)
+        Ok(attempted)
     })
     .await
 }
 
-pub(crate) async fn bare(place: &Place) -> anyhow::Result<()> {
-    let bare = bare::Loop::new(place)?;
+/// A tick at once and then one each minute, as the schedule on AWS has it, until so many jobs are delivered.
+pub(crate) async fn poller_each_minute(place: &Place, jobs: u64) -> anyhow::Result<()> {
+    let poller = Poller::new(&place.settings()?, place.store()?, place.tenants(), Clock::System)?;
+    let mut minute = tokio::time::interval(Duration::from_secs(60));
+    minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut delivered = 0;
+    while delivered < jobs {
+        minute.tick().await;
+        delivered += poller.tick(&Window::open()).await.delivered;
+    }
+    say(&delivered.to_string())
+}
+
+pub(crate) async fn bare(place: &Place, posts: bool) -> anyhow::Result<()> {
+    let bare = bare::Loop::new(place, posts)?;
     let ids = bare::due_ids(&place.store()?).await?;
     drained(place.store()?, async || bare.drain(ids).await).await
 }
@@ -124,6 +120,6 @@ async fn drained(store: Store, work: impl AsyncFnOnce() -> anyhow::Result<u64>) 
 }
 
 /// Whoever started this process holds its standard input open, and ends it by ending.
-async fn end_of_input() {
+pub(crate) async fn end_of_input() {
     drop(tokio::io::stdin().read(&mut [0]).await);
 }

@@ -206,6 +206,7 @@ async fn the_health_and_the_document_are_open_to_all() {
         "/stats",
         "/stats/jobs",
         "/stats/upcoming",
+        "/whoami",
     ];
     assert_eq!(paths, expected);
 }
