@@ -106,7 +106,8 @@ impl Reader {
     }
 
     fn bash(&self, script: &str) -> Command {
-        let path = format!("{}:{}", self.home.path().join("bin").display(), std::env::var("PATH").unwrap());
+        let inherited = std::env::var_os("PATH").unwrap();
+        let path = format!("{}:{}", self.home.path().join("bin").display(), inherited.to_string_lossy());
         let url = self.scheduler.as_ref().map(|(_, url)| url.clone()).unwrap_or_default();
         let mut command = Command::new("bash");
         command.args(["-c", script]).current_dir(self.home.path()).stdin(Stdio::null()).stderr(Stdio::piped());
