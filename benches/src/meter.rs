@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 /// The calls of an operation and the capacity units they took.
@@ -93,8 +93,8 @@ pub(crate) fn writes(operation: &str) -> bool {
 
 /// The same call, which also asks what it costs.
 fn with_capacity(body: &[u8]) -> anyhow::Result<Bytes> {
-    let mut call: Value = serde_json::from_slice(body)?;
-    call["ReturnConsumedCapacity"] = json!("INDEXES");
+    let mut call: Map<String, Value> = serde_json::from_slice(body)?;
+    call.insert("ReturnConsumedCapacity".to_owned(), json!("INDEXES"));
     Ok(serde_json::to_vec(&call)?.into())
 }
 
