@@ -14,6 +14,7 @@ mod discretion;
 mod fanout;
 mod functions;
 mod invariants_work;
+mod lab;
 mod lambda;
 mod limits;
 mod monitoring;
