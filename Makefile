@@ -5,12 +5,14 @@ POLL_INTERVAL ?= 5s
 ARCH ?=
 FUZZ_SECONDS ?= 60
 ONLY ?=
+KILLS ?= 1000
+SEED ?=
 
 # Where rustup puts cargo, for shells that were open before it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run docs test test-dashboard test-sdks lint fuzz build package bench sam-local test-sam-local clean
+.PHONY: help run docs test test-dashboard test-sdks lint fuzz crash build package bench sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -51,6 +53,10 @@ fuzz: ## throw bytes at the guard and the request parser, FUZZ_SECONDS=60 each
 	@scripts/install-build-needs
 	@scripts/install-fuzz-needs
 	scripts/fuzz $(FUZZ_SECONDS)
+
+crash: ## kill the programs KILLS=1000 times in a storm of faults, then check everything; SEED= to repeat a plan
+	@scripts/install-build-needs
+	@scripts/crash $(KILLS) $(SEED)
 
 build: ## the binaries in release mode, in target/release/
 	@scripts/install-build-needs

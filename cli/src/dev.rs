@@ -59,6 +59,16 @@ pub(crate) struct Options {
     /// Start on a virtual clock that stands at this instant until PUT /dev/clock moves it.
     #[arg(long, value_name = "INSTANT", value_parser = read_instant)]
     now: Option<Timestamp>,
+    /// Have a clock that is so many seconds ahead of the system's, or behind it when negative.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        allow_negative_numbers = true,
+        conflicts_with = "now",
+        hide = true
+    )]
+    clock_ahead: i32,
     /// The API token of the tenant `dev`.
     #[arg(long, default_value = DEFAULT_TOKEN, value_parser = read_nonempty)]
     token: String,
@@ -92,7 +102,11 @@ async fn prepare(options: &Options, mut settings: Settings) -> anyhow::Result<Pr
     // One tenant on one machine: nobody to protect from it.
     settings.creations_per_minute = settings.creations_per_minute.or(Some(0));
     let listener = listen(options.port).await?;
-    let clock = options.now.map_or(Clock::System, Clock::virtual_at);
+    let clock = match (options.now, options.clock_ahead) {
+        (Some(now), _) => Clock::virtual_at(now),
+        (None, 0) => Clock::System,
+        (None, seconds) => Clock::Wrong(chrono::TimeDelta::seconds(seconds.into())),
+    };
     let (endpoint, embedded) = match &options.dynamodb_endpoint {
         Some(endpoint) => (endpoint.clone(), None),
         None => {
@@ -157,7 +171,7 @@ async fn serve(options: &Options, prepared: Prepared, stop: CancellationToken) -
     announce(&format!("ready {url}"));
     announce(&welcome(&url, options));
     match travel.clock {
-        Clock::System => {
+        Clock::System | Clock::Wrong(_) => {
             tokio::spawn(poll_on_a_timer(travel.clone(), options.poll_interval, stop.clone()));
             if let Some(embedded) = embedded {
                 tokio::spawn(embedded.keep_sweeping());

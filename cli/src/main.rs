@@ -22,6 +22,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use shared::clock::{Timestamp, parse_instant};
 use shared::config::Settings;
+use shared::failpoint;
 use shared::ids::TenantId;
 use shared::store::tenants::Tenants;
 use shared::store::usage::Usage;
@@ -63,6 +64,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let _armed = failpoint::arm();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::tell(&error),
@@ -72,6 +74,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let level = variable("LOG_LEVEL").unwrap_or_else(|| "warn,scheduler=info,dynoxide=error".to_owned());
     telemetry::start(telemetry::Format::Text, &level).map_err(anyhow::Error::msg)?;
+    if failpoint::ARE_BUILT_IN && variable("FAILPOINTS").is_some() {
+        tracing::warn!("failpoints are built in, and FAILPOINTS says what happens there");
+    }
     let settings = || Settings::read(variable);
     match arguments.command {
         Command::Dev(options) => Box::pin(dev::run(options, settings()?)).await,

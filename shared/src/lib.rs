@@ -8,9 +8,12 @@ pub mod config;
 #[cfg(feature = "store")]
 pub mod cursor;
 pub mod egress;
+pub mod failpoint;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;
+#[cfg(test)]
+mod model;
 pub mod outcomes;
 pub mod remembered;
 pub mod request;

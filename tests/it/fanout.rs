@@ -101,6 +101,7 @@ impl Backlog {
             sightings: Vec::new(),
             now,
             poll_interval: TimeDelta::minutes(1),
+            clocks_apart: TimeDelta::zero(),
         };
         let violations = evidence.violations();
         assert!(violations.is_empty(), "what must always hold does not:\n  {}", violations.join("\n  "));

@@ -25,7 +25,7 @@ use crate::support::rows::{Row, read_table};
 
 /// The tenant `a` has a delivered job, a dead one after two attempts, a cancelled one, and a daily series at its
 /// second occurrence; the tenant `b` has one job that waits.
-fn healthy() -> Evidence {
+pub(crate) fn healthy() -> Evidence {
     Evidence {
         created: vec![
             created("ta", "done"),
@@ -48,6 +48,7 @@ fn healthy() -> Evidence {
         sightings: vec![sighting("ta", "done"), sighting("ta", "s2"), sighting("tb", "waiting")],
         now: parse_instant("2026-03-28T13:00:00Z").unwrap(),
         poll_interval: TimeDelta::minutes(1),
+        clocks_apart: TimeDelta::zero(),
     }
 }
 
@@ -60,7 +61,7 @@ fn sighting(token: &str, id: &str) -> Sighting {
     Sighting { token: Some(token.to_owned()), job_id: id.to_owned() }
 }
 
-fn call(job_id: &str, attempt: u32, answered: u16) -> Call {
+pub(crate) fn call(job_id: &str, attempt: u32, answered: u16) -> Call {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let at = parse_instant("2026-03-28T02:00:00Z").unwrap();
     Call {
@@ -90,14 +91,14 @@ fn row(id: &str, of_status: Value, other: Value) -> Row {
     serde_json::from_value(item).unwrap()
 }
 
-fn open(id: &str, status: &str, other: Value) -> Row {
+pub(crate) fn open(id: &str, status: &str, other: Value) -> Row {
     let of_status = json!({
         "status": status, "statusShard": "Open#03", "fireAt": "2026-03-28T01:00:00.000Z", "tenantStatus": "a#Open",
     });
     row(id, of_status, other)
 }
 
-fn ended(id: &str, status: &str, other: Value) -> Row {
+pub(crate) fn ended(id: &str, status: &str, other: Value) -> Row {
     let of_status = json!({
         "status": status, "tenantStatus": format!("a#{status}"), "completedAt": "2026-03-28T02:00:00.000Z",
         "expiresAt": 1_777_255_200,
@@ -105,7 +106,7 @@ fn ended(id: &str, status: &str, other: Value) -> Row {
     row(id, of_status, other)
 }
 
-fn daily(number: u32, planned_at: &str) -> Value {
+pub(crate) fn daily(number: u32, planned_at: &str) -> Value {
     json!({
         "attempts": 1, "plannedAtId": format!("{planned_at}#id"), "seriesId": "s", "occurrenceNumber": number,
         "scheduleTimes": ["02:30"], "timeZone": "Europe/Rome",

@@ -2,14 +2,19 @@
 //! They are the files that `sam deploy` uploads, and they run on the system's clock.
 //! Neighbours: `functions` and `fanout` run them as they are in the tests' own build, `support::emulator` the emulator.
 
+use std::path::Path;
+use std::process::Command;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use crate::lab::FAILPOINTS;
 use crate::support::api_gateway::{HttpEvent, event, request};
 use crate::support::builders::a_job;
 use crate::support::conversation::id;
 use crate::support::emulator::Deployment;
+use crate::support::process::built_program;
 use crate::support::receiver::Receiver;
 use crate::support::waiting::until_some;
 
@@ -269,4 +274,25 @@ async fn a_function_that_cannot_start_says_why_in_one_line_and_its_invocation_fa
 /// Lambda's own lines about an invocation.
 fn is_a_report(line: &str) -> bool {
     ["START ", "END ", "REPORT "].iter().any(|beginning| line.starts_with(beginning))
+}
+
+/// `grep` reads what is in a program faster than an unoptimised test does.
+fn has_failpoint(program: &Path, name: &str) -> bool {
+    let found = Command::new("grep").args(["--quiet", "--text", "--fixed-strings", name]).arg(program).status();
+    match found.unwrap().code() {
+        Some(0) => true,
+        Some(1) => false,
+        other => panic!("grep ended with {other:?} on {}", program.display()),
+    }
+}
+
+#[tokio::test]
+async fn what_is_deployed_has_none_of_the_failpoints_of_the_crash_laboratory() {
+    let deployment = Deployment::start().await;
+    for name in FAILPOINTS {
+        assert!(has_failpoint(&built_program(), name), "{name} is not where it is looked for");
+        for function in [deployment.api(), deployment.poller()] {
+            assert!(!has_failpoint(&function.bootstrap(), name), "{name} is in {}", function.bootstrap().display());
+        }
+    }
 }

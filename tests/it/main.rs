@@ -16,6 +16,7 @@ mod docs;
 mod fanout;
 mod functions;
 mod invariants_work;
+mod lab;
 mod lambda;
 mod limits;
 mod monitoring;

@@ -98,6 +98,16 @@ async fn both_waiting(jobs: &Jobs) -> (Job, Job) {
     (job, successor)
 }
 
+/// The API dies when it has cancelled this job, before it can end the series.
+async fn cancellation_breaks_off(store: &Store, job: &Job) {
+    let proxy = ChaosProxy::before(store.endpoint()).await;
+    let error = "com.amazon.coral.validate#ValidationException";
+    proxy.rule(operation("PutItem"), Fault::FailWith { status: 400, error });
+    let dying = Jobs::new(local_client(&proxy.url()), TableNames::with_prefix(store.table_prefix()), 16);
+    let broken_off = dying.cancel(&tenant(), job.id, after(3_660)).await;
+    assert!(broken_off.is_err(), "{broken_off:?}");
+}
+
 on_both_stores! {
     async fn a_transition_costs_the_write_units_that_it_should(store: Store) {
         let jobs = jobs(&store, store.endpoint()).await;
@@ -219,6 +229,29 @@ on_both_stores! {
         let successor = frozen.successor.clone().unwrap().id;
         assert_eq!(write(&jobs, &frozen).await, Settled::LeaseLost);
         assert_eq!(status(&jobs, successor).await, Status::Cancelled);
+    }
+
+    async fn a_cancellation_that_broke_off_before_the_end_of_the_series_is_finished_by_the_next(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let (job, successor) = both_waiting(&jobs).await;
+        cancellation_breaks_off(&store, &job).await;
+        assert_eq!(status(&jobs, successor.id).await, Status::Pending);
+        let again = jobs.cancel(&tenant(), job.id, after(62)).await.unwrap();
+        assert!(matches!(again, Changed::Not(Status::Cancelled)), "{again:?}");
+        assert_eq!(status(&jobs, successor.id).await, Status::Cancelled);
+    }
+
+    async fn an_occurrence_whose_cancellation_broke_off_is_not_the_end_of_the_series(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let (job, successor) = both_waiting(&jobs).await;
+        let frozen = claimed(&jobs, successor.id, after(3_600)).await.settle(ended(200), after(3_600));
+        let again = claimed(&jobs, successor.id, after(3_660)).await.settle(ended(500), after(3_660));
+        assert_eq!(write(&jobs, &again).await, Settled::Recorded);
+        cancellation_breaks_off(&store, &successor).await;
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(3_661)).await.unwrap(), Changed::Changed(_)));
+        let third = frozen.successor.clone().unwrap().id;
+        assert_eq!(write(&jobs, &frozen).await, Settled::LeaseLost);
+        assert_eq!(status(&jobs, third).await, Status::Cancelled, "nothing revives it");
     }
 
     async fn cancelling_a_series_that_no_poller_left_open_cancels_one_occurrence(store: Store) {

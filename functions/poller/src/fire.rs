@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use shared::clock::{Clock, Stopwatch};
 use shared::config::Settings;
+use shared::failpoint::failpoint;
 use shared::job::{Job, State};
 use shared::lifecycle::{Delivery, Lost, Settlement};
 use shared::store::tenants::Tenants;
@@ -75,9 +76,11 @@ impl Fire {
                 let lateness = (self.clock.now() - due.due_at).to_std().unwrap_or_default();
                 tally.note_claimed(lateness);
                 say_whose(claim.job());
+                failpoint("poller-claimed");
                 let delivery = self.attempt(deliverer, claim.job(), window).await;
                 tally.note_attempt(delivery.duration);
                 log_attempt(claim.job(), &delivery);
+                failpoint("poller-answered");
                 let now = self.clock.now();
                 let (tenant, host) = (&claim.job().tenant, due.host.as_str());
                 let (succeeded, answer) = (delivery.error.is_none(), delivery.duration);
@@ -86,6 +89,7 @@ impl Fire {
             }
             Claimed::Exhausted(exhausted) => {
                 say_whose(exhausted.job());
+                failpoint("poller-exhausted");
                 // Its lease is over, but nobody can have taken the job: a claim wants an attempt that is left.
                 Ok(self.record(exhausted.bury(self.clock.now()), told).await?)
             }
@@ -134,11 +138,14 @@ impl Fire {
     /// The successor comes first: a crash in between repeats this occurrence, but no crash ends a series.
     async fn record(&self, settlement: Settlement, told: &Told) -> Result<Fired, StoreError> {
         if let Some(successor) = &settlement.successor {
+            failpoint("poller-putting-successor");
             self.store.put_successor(successor).await?;
+            failpoint("poller-successor-put");
         }
         match self.store.settle(&settlement).await? {
             Settled::LeaseLost => Ok(Fired::LeaseLost),
             Settled::Recorded => {
+                failpoint("poller-settled");
                 let fired = recorded(&settlement.job);
                 if fired == Fired::DeadLettered {
                     told.note_dead_letter(&settlement.job.tenant, self.clock.now());

@@ -8,6 +8,7 @@ use super::item::{self, number, text};
 use super::write::Outcome;
 use super::{Store, StoreError, shard_of};
 use crate::clock::Timestamp;
+use crate::failpoint::failpoint;
 use crate::ids::{JobId, TenantId, WriteId};
 use crate::job::{Ended, Job, Status};
 
@@ -23,16 +24,21 @@ pub enum Changed {
 
 impl Store {
     /// Ends a job that waits: condition `status = Pending AND tenant = mine`. Ends its series too, unless the job was
-    /// retried: then its series has long gone on without it.
+    /// retried: then its series has long gone on without it. One that is cancelled already may be so by a request that
+    /// broke off before it could end the series: then this one does.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn cancel(&self, tenant: &TenantId, id: JobId, now: Timestamp) -> Result<Changed, StoreError> {
         let cancelled = self.cancel_one(tenant, id, now).await?;
-        if let Changed::Changed(job) = &cancelled
-            && job.may_have_successor()
-        {
-            self.end_series_after(job, now).await?;
+        let ended = match &cancelled {
+            Changed::Changed(job) => Some(job.as_ref().clone()),
+            Changed::Not(Status::Cancelled) => self.get(tenant, id, now).await?,
+            Changed::Not(_) | Changed::NotFound => None,
+        };
+        if let Some(job) = ended.filter(Job::may_have_successor) {
+            failpoint("api-ending-series");
+            self.end_series_after(&job, now).await?;
         }
         Ok(cancelled)
     }
@@ -86,11 +92,19 @@ impl Store {
             let Outcome::Refused(Some(there)) = self.put_if_absent(&next, "ending the series at").await? else {
                 return Ok(());
             };
+            failpoint("api-successor-there");
             last = match self.cancel_one(&job.tenant, next.id, now).await? {
                 // One that was retried is not the end: the series had gone on after it.
                 Changed::Changed(next) if next.may_have_successor() || next.redrives > 0 => *next,
-                Changed::Changed(_) | Changed::NotFound | Changed::Not(Status::Cancelled) => return Ok(()),
-                Changed::Not(_) => item::decode(there)?,
+                Changed::Changed(_) | Changed::NotFound => return Ok(()),
+                Changed::Not(status) => {
+                    let there = item::decode(there)?;
+                    // Whoever cancelled it has ended the series there, unless that request broke off.
+                    if status == Status::Cancelled && !there.may_have_successor() {
+                        return Ok(());
+                    }
+                    there
+                }
             };
         }
         Ok(())

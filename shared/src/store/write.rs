@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use super::item::{self, Attributes, number, text};
 use super::{Store, StoreError, payload, table, unavailable};
 use crate::clock::{Timestamp, format_instant};
+use crate::failpoint::failpoint;
 use crate::ids::{JobId, TenantId, WriteId};
 use crate::job::{Ended, Job, State, Status};
 use crate::lifecycle::{Claim, Exhausted, LEASE_MARGIN, Lost, Settlement, seconds_up};
@@ -71,8 +72,10 @@ impl Store {
                 return Ok(Created::Exists(Box::new(first)));
             }
             self.put_payload(id, &payload, job.planned_at, now).await?;
+            failpoint("api-payload-put");
         }
         let put = self.put(job.id, attributes, write, Some(now), "creating").await?;
+        failpoint("api-created");
         match put {
             Outcome::Applied(_) | Outcome::Refused(None) => Ok(Created::New),
             Outcome::Refused(Some(old)) => Ok(Created::Exists(Box::new(self.with_payload(item::decode(old)?).await?))),

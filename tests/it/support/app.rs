@@ -17,6 +17,7 @@ use shared::clock::parse_instant;
 use tempfile::TempDir;
 
 use super::conversation::Conversation;
+pub use super::process::built_program;
 use super::process::{Exit, Process};
 use super::receiver::{Receiver, TellTime};
 use super::secrets::Secrets;
@@ -54,6 +55,7 @@ struct Options {
     dynamodb_port: u16,
     now: Option<String>,
     poll_interval: Option<Duration>,
+    clock_ahead: i32,
     token: String,
     signing_secret: Option<String>,
     jobs_table: String,
@@ -78,6 +80,7 @@ impl App {
             dynamodb_port: 0,
             now: None,
             poll_interval: None,
+            clock_ahead: 0,
             token: TOKEN.to_owned(),
             signing_secret: None,
             jobs_table: "scheduler-jobs".to_owned(),
@@ -182,6 +185,11 @@ impl App {
         self.process.kill9().await;
     }
 
+    /// Waits, for as long as it takes, until it has ended by itself.
+    pub async fn ended(&self) {
+        self.process.ended().await;
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub async fn terminate(&mut self) -> Exit {
         self.process.terminate().await
@@ -269,6 +277,13 @@ impl AppBuilder {
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.options.poll_interval = Some(interval);
+        self
+    }
+
+    /// `--clock-ahead`, in seconds: the clock of its machine is wrong.
+    #[must_use]
+    pub fn clock_ahead(mut self, seconds: i32) -> Self {
+        self.options.clock_ahead = seconds;
         self
     }
 
@@ -360,6 +375,9 @@ impl Options {
         if let Some(interval) = self.poll_interval {
             command.args(["--poll-interval", &format!("{}ms", interval.as_millis())]);
         }
+        if self.clock_ahead != 0 {
+            command.args(["--clock-ahead", &self.clock_ahead.to_string()]);
+        }
         if let Some(secret) = &self.signing_secret {
             command.args(["--signing-secret", secret]);
         }
@@ -380,17 +398,4 @@ impl Options {
 
 fn read_clock(answer: &Value) -> Option<DateTime<Utc>> {
     parse_instant(answer["nowUtc"].as_str()?)
-}
-
-/// The `scheduler` beside this test binary, or `SCHEDULER_BIN`.
-pub fn built_program() -> PathBuf {
-    let program = std::env::var_os("SCHEDULER_BIN").map_or_else(
-        || {
-            let tests = std::env::current_exe().expect("the path of the test binary");
-            tests.parent().and_then(Path::parent).expect("it lies in target/debug/deps").join("scheduler")
-        },
-        PathBuf::from,
-    );
-    assert!(program.is_file(), "{} is not built: `cargo build -p scheduler`, or use `make test`", program.display());
-    program
 }

@@ -11,8 +11,8 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::http_server::{Body, Cut, HttpServer, body};
-use super::waiting::until;
+use super::http_server::{Body, Cut, HttpServer, body, cut_in_the_middle};
+use super::waiting::{later, until};
 
 /// What happens to a request that a rule names.
 #[derive(Clone, Debug)]
@@ -29,6 +29,12 @@ pub enum Fault {
     FailWith { status: u16, error: &'static str },
     /// The store sees it this much later.
     Delay(Duration),
+    /// The store carries it out at once; the answer comes this much later.
+    DelayAnswer(Duration),
+    /// The store carries it out at once, and once more this much later, when nobody waits for an answer.
+    Duplicate(Duration),
+    /// The store carries it out; the connection is cut in the middle of the answer.
+    CutAnswer,
 }
 
 /// Which requests a rule is for: all of its conditions hold.
@@ -72,8 +78,12 @@ struct Shared {
     store: String,
     client: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
+    weather: Option<Weather>,
     log: watch::Sender<Vec<Seen>>,
 }
+
+/// What happens to each request that no rule names, if anything.
+type Weather = Box<dyn Fn(&Seen) -> Option<Fault> + Send + Sync>;
 
 struct RuleState {
     matching: Matching,
@@ -133,10 +143,20 @@ impl Fault {
 impl ChaosProxy {
     /// Stands in front of the store at this URL, and lets everything through until there are rules.
     pub async fn before(store: &str) -> Self {
+        Self::start(store, None).await
+    }
+
+    /// The same in bad weather, which strikes as it likes. It keeps no log: too much passes through.
+    pub async fn in_weather(store: &str, weather: impl Fn(&Seen) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        Self::start(store, Some(Box::new(weather))).await
+    }
+
+    async fn start(store: &str, weather: Option<Weather>) -> Self {
         let state = Arc::new(Shared {
             store: store.to_owned(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             rules: Mutex::default(),
+            weather,
             log: watch::Sender::new(Vec::new()),
         });
         let shared = Arc::clone(&state);
@@ -151,14 +171,7 @@ impl ChaosProxy {
 
     /// From now on. A request that fits several rules goes by the first one in force.
     pub fn rule(&self, matching: Matching, fault: Fault) -> Rule {
-        let rule = Rule(Arc::new(RuleState {
-            matching,
-            fault,
-            matched: Mutex::new(0),
-            reached: watch::Sender::new(0),
-            released: watch::Sender::new(false),
-            withdrawn: AtomicBool::new(false),
-        }));
+        let rule = Rule::new(matching, fault);
         self.state.rules.lock().unwrap().push(rule.clone());
         rule
     }
@@ -188,6 +201,17 @@ impl ChaosProxy {
 }
 
 impl Rule {
+    fn new(matching: Matching, fault: Fault) -> Self {
+        Self(Arc::new(RuleState {
+            matching,
+            fault,
+            matched: Mutex::new(0),
+            reached: watch::Sender::new(0),
+            released: watch::Sender::new(false),
+            withdrawn: AtomicBool::new(false),
+        }))
+    }
+
     /// Waits until the fault has struck `count` times: the connection is about to be cut, the request or answer is held.
     pub async fn struck(&self, count: usize) {
         let what = format!("{:?} to strike {count} times on {:?}", self.0.fault, self.0.matching);
@@ -234,8 +258,12 @@ async fn detached(state: Arc<Shared>, request: Request<Bytes>) -> Result<Respons
 }
 
 impl Shared {
-    async fn pass(&self, request: Request<Bytes>) -> Result<Response<Body>, Cut> {
+    async fn pass(self: Arc<Self>, request: Request<Bytes>) -> Result<Response<Body>, Cut> {
         let seen = Seen::of(&request);
+        if let Some(weather) = &self.weather {
+            let struck = weather(&seen).map(|fault| Rule::new(any_operation(), fault));
+            return self.meet(struck, request).await.1;
+        }
         let rule = self.rule_for(&seen);
         let mut number = 0;
         self.log.send_modify(|log| {
@@ -255,7 +283,7 @@ impl Shared {
         taking.first().map(|rule| (*rule).clone())
     }
 
-    async fn meet(&self, rule: Option<Rule>, request: Request<Bytes>) -> (Option<(u16, Value)>, Answer) {
+    async fn meet(self: &Arc<Self>, rule: Option<Rule>, request: Request<Bytes>) -> (Option<(u16, Value)>, Answer) {
         let Some(rule) = rule else { return self.forward(request).await };
         match &rule.0.fault {
             Fault::DropRequest => {
@@ -282,9 +310,29 @@ impl Shared {
             }
             Fault::Delay(delay) => {
                 rule.strike();
-                #[expect(clippy::disallowed_methods, reason = "the fault is that time passes")]
-                tokio::time::sleep(*delay).await;
+                later(*delay).await;
                 self.forward(request).await
+            }
+            Fault::DelayAnswer(delay) => {
+                let forwarded = self.forward(request).await;
+                rule.strike();
+                later(*delay).await;
+                forwarded
+            }
+            Fault::Duplicate(delay) => {
+                let (delay, again, proxy) = (*delay, request.clone(), Arc::clone(self));
+                let forwarded = self.forward(request).await;
+                rule.strike();
+                tokio::spawn(async move {
+                    later(delay).await;
+                    proxy.forward(again).await
+                });
+                forwarded
+            }
+            Fault::CutAnswer => {
+                let (stored, answer) = self.forward(request).await;
+                rule.strike();
+                (stored, answer.map(|answer| answer.map(cut_in_the_middle)))
             }
         }
     }

@@ -114,6 +114,7 @@ impl Deployment {
             sightings: Vec::new(),
             now: Clock::System.now(),
             poll_interval: TimeDelta::minutes(1),
+            clocks_apart: TimeDelta::zero(),
         };
         let violations = evidence.violations();
         assert!(violations.is_empty(), "what must always hold does not:\n  {}", violations.join("\n  "));
@@ -157,7 +158,8 @@ impl FunctionBuilder {
         panic!("the emulator did not find a free port three times over")
     }
 
-    fn bootstrap(&self) -> PathBuf {
+    /// The file that `sam deploy` uploads.
+    pub fn bootstrap(&self) -> PathBuf {
         let folder = std::env::var_os("LAMBDA_BUILD_DIR").map_or_else(|| root().join(".aws-sam/build"), PathBuf::from);
         let bootstrap = folder.join(self.id).join("bootstrap");
         assert!(bootstrap.is_file(), "{} is not built: use `make package`", bootstrap.display());

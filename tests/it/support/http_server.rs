@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -58,6 +58,16 @@ pub fn body(bytes: impl Into<Bytes>) -> Body {
 
 pub fn streamed(chunks: impl Stream<Item = Result<Bytes, Cut>> + Send + Sync + 'static) -> Body {
     BodyExt::boxed(StreamBody::new(chunks.map_ok(Frame::data)))
+}
+
+/// Instead of this body the beginning of one, and then nothing: the connection is cut.
+pub fn cut_in_the_middle(_: Body) -> Body {
+    let beginning = stream::once(async { Ok(Bytes::from_static(b"{")) });
+    streamed(beginning.chain(stream::once(async {
+        // While nothing is ready the server sends what it has.
+        tokio::task::yield_now().await;
+        Err(Cut)
+    })))
 }
 
 async fn serve<H, F>(listener: TcpListener, handler: H)

@@ -31,6 +31,8 @@ pub struct Evidence {
     pub sightings: Vec<Sighting>,
     pub now: DateTime<Utc>,
     pub poll_interval: TimeDelta,
+    /// The most by which the clocks of its machines differ.
+    pub clocks_apart: TimeDelta,
 }
 
 /// A token got to see a job.
@@ -61,6 +63,7 @@ impl Evidence {
             header_prefix: app.header_prefix(),
             now: app.now().await,
             poll_interval: TimeDelta::from_std(app.poll_interval()).unwrap(),
+            clocks_apart: TimeDelta::zero(),
         }
     }
 
@@ -112,7 +115,9 @@ impl Evidence {
             if at < earliest {
                 found.push(format!("3. it was called early, at {}", format_instant(at)));
             }
-            if row.status == "Cancelled" && row.completed_at.is_some_and(|cancelled_at| at > cancelled_at) {
+            if row.status == "Cancelled"
+                && row.completed_at.is_some_and(|cancelled_at| at > cancelled_at + self.clocks_apart)
+            {
                 found.push(format!("4. it was called after it was cancelled, at {}", format_instant(at)));
             }
         }
@@ -205,7 +210,9 @@ impl Evidence {
             }
         }
         for pair in series.windows(2) {
-            if pair[0].status == "Cancelled" && pair[0].completed_at.is_some_and(|at| pair[1].created_at > at) {
+            if pair[0].status == "Cancelled"
+                && pair[0].completed_at.is_some_and(|at| pair[1].created_at > at + self.clocks_apart)
+            {
                 found.push(format!("4. after the cancelled {} comes {}", pair[0], pair[1]));
             }
             let expected = Timetable::of(pair[0]).and_then(|timetable| timetable.next(pair[0], pair[1].created_at));

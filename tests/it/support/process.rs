@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, PipeReader, pipe};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -171,4 +172,17 @@ impl fmt::Debug for Printed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.stdout.iter().chain(&self.stderr).try_for_each(|line| writeln!(f, "{line}"))
     }
+}
+
+/// The `scheduler` beside this test binary, or `SCHEDULER_BIN`.
+pub fn built_program() -> PathBuf {
+    let program = std::env::var_os("SCHEDULER_BIN").map_or_else(
+        || {
+            let tests = std::env::current_exe().expect("the path of the test binary");
+            tests.parent().and_then(Path::parent).expect("it lies in target/debug/deps").join("scheduler")
+        },
+        PathBuf::from,
+    );
+    assert!(program.is_file(), "{} is not built: `cargo build -p scheduler`, or use `make test`", program.display());
+    program
 }

@@ -18,6 +18,7 @@ use super::stores::Store;
 pub struct Row {
     pub id: String,
     pub tenant: String,
+    pub name: Option<String>,
     pub status: String,
     pub status_shard: Option<String>,
     pub fire_at: Option<String>,

@@ -45,3 +45,9 @@ pub async fn until_some<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
         Err(_) => panic!("waited {PATIENCE:?} for {what}"),
     }
 }
+
+/// Lets time pass. Only for what is made to be late: a test waits for a condition.
+#[expect(clippy::disallowed_methods, reason = "the fault is that time passes")]
+pub async fn later(delay: Duration) {
+    tokio::time::sleep(delay).await;
+}
