@@ -11,6 +11,7 @@ use tokio::process::Command;
 use super::{created, environment, job};
 use crate::support::app::{App, built_program};
 use crate::support::conversation::id;
+use crate::support::ports::unused_port;
 use crate::support::process::{Exit, Process};
 use crate::support::receiver::answer;
 
@@ -56,11 +57,8 @@ async fn tail_tells_each_delivery_once_as_it_happens_and_nothing_from_before() {
 
 #[tokio::test]
 async fn tail_goes_on_when_the_scheduler_is_back() {
-    let mut app = App::dev().on_disk().now("2026-03-28T12:00:00Z").start().await;
-    let port = app.url("").rsplit(':').next().unwrap().parse().unwrap();
-    app.terminate().await;
-    drop(app);
-    let mut app = App::dev().port(port).on_disk().now("2026-03-28T12:00:00Z").start().await;
+    let builder = App::dev().port(unused_port()).on_disk().now("2026-03-28T12:00:00Z");
+    let mut app = builder.start().await;
     let mut tail = start(&["job", "tail", "--every", "100ms", "--count", "1"], environment(&app));
     tail.wait_for_line("following").await;
     app.kill9().await;

@@ -1,10 +1,8 @@
 //! Somebody who does what a page says, in a home of their own: servers go on in the background, the rest is run in turn.
 //! Ports are the only thing that is changed: 8080 and 9000 become free ones. Neighbour: `pages` takes pages apart.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -13,6 +11,7 @@ use tokio::time::timeout;
 
 use super::pages::{Block, Kind, ROOT};
 use crate::support::app::built_program;
+use crate::support::ports::unused_port;
 use crate::support::process::Process;
 use crate::support::waiting::until_some;
 
@@ -132,14 +131,6 @@ impl Reader {
         let output = self.bash(script).output().await.unwrap();
         assert!(output.status.success(), "{}: {output:?}", block.text());
     }
-}
-
-/// Below those that the system gives away, so that nobody gets it by chance until it is used.
-fn unused_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let offset = u16::try_from(std::process::id() % 500).unwrap() * 20;
-    let ports = std::iter::repeat_with(|| 20_000 + (offset + NEXT.fetch_add(1, Ordering::SeqCst)) % 10_000);
-    ports.take(10_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port that nobody uses")
 }
 
 fn is_in_the_makefile(what: &str, block: &Block) {

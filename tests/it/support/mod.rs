@@ -18,6 +18,7 @@ pub mod http_server;
 pub mod invariants;
 pub mod issuer;
 pub mod lambda;
+pub mod ports;
 pub mod process;
 pub mod raw_receiver;
 pub mod receiver;
