@@ -21,7 +21,7 @@ enum At {
         last: Slot,
     },
     /// That place was taken: the next write cancels who stands there, as it was found.
-    EndAt {
+    EndThere {
         asked: u8,
         there: Slot,
     },
@@ -67,9 +67,9 @@ impl Protocol {
         let found = world.rows[row].job(self);
         let again = found.state.status() == crate::job::Status::Cancelled;
         let job = if again { found } else { self.cancel(world, row) };
-        let ends = !self.breaks(Broken::SeriesNotEnded) && !(again && self.breaks(Broken::SeriesNotEndedLater));
+        let forgets = self.breaks(Broken::SeriesNotEnded) || again && self.breaks(Broken::SeriesNotEndedLater);
         let (asked, last) = (world.rows[row].number, Slot::of(&job, 0));
-        if ends && job.may_have_successor() {
+        if !forgets && job.may_have_successor() {
             world.api.at = At::EndAfter { asked, last };
         } else {
             promise(world, asked);
@@ -93,14 +93,14 @@ impl Protocol {
                 };
                 let next = Slot::of(&next, 0);
                 match world.rows.iter().find(|row| row.is(&next)) {
-                    Some(there) => world.api.at = At::EndAt { asked, there: *there },
+                    Some(there) => world.api.at = At::EndThere { asked, there: *there },
                     None => {
                         self.put(world, next);
                         promise(world, asked);
                     }
                 }
             }
-            At::EndAt { asked, there } => {
+            At::EndThere { asked, there } => {
                 let row = world.rows.iter().position(|row| row.is(&there)).unwrap();
                 match world.rows[row].stage {
                     Stage::Pending { .. } => {
