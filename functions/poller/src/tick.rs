@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use shared::clock::Timestamp;
 use shared::store::{Due, StoreError};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tracing::Instrument as _;
@@ -22,6 +22,10 @@ use crate::window::Window;
 
 /// How long to wait for room in the line of a host before its jobs are left to the next tick.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many pages of the queue are read at a time. A page on its way, as DynamoDB writes it, takes ten times the memory
+/// of the suggestions that it becomes.
+const PAGES_AT_A_TIME: usize = 4;
 
 impl Poller {
     /// Takes what is due in all shards while `window` is open, waits for what is in flight, and reports.
@@ -97,10 +101,17 @@ impl Poller {
         now: Timestamp,
     ) -> impl Stream<Item = Result<Due, StoreError>> + use<S> {
         let store = self.store.clone();
+        let reading = Arc::new(Semaphore::new(PAGES_AT_A_TIME));
         shards
             .map(move |shard| {
-                stream::try_unfold(store.due(shard, now), |mut pages| async move {
-                    Ok(pages.next_page().await?.map(|page| (page, pages)))
+                let reading = reading.clone();
+                stream::try_unfold(store.due(shard, now), move |mut pages| {
+                    let reading = reading.clone();
+                    async move {
+                        // It is never closed: there is always a turn.
+                        let _turn = reading.acquire().await;
+                        Ok(pages.next_page().await?.map(|page| (page, pages)))
+                    }
                 })
                 .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
                 .try_flatten()

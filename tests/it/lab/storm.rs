@@ -26,6 +26,8 @@ use crate::support::waiting::later;
 
 /// The programs, by how many seconds their clocks are ahead. The first two are as far apart as a lease allows for.
 const CLOCKS_AHEAD: [i32; 4] = [0, 30, 15, 0];
+/// The action of a failpoint that holds its thread, as the crate `fail` names it.
+const STAND_STILL: &str = "sleep";
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(30);
 const CLIENTS: u64 = 6;
 const TOKEN: &str = "sch_the-token-of-the-laboratory";
@@ -147,7 +149,7 @@ impl Storm {
         if let Some((place, visits, millis)) = life.standstill
             && !failpoints.iter().any(|there| there.starts_with(place))
         {
-            failpoints.push(format!("{place}={visits}*off->1*sleep({millis})"));
+            failpoints.push(format!("{place}={visits}*off->1*{STAND_STILL}({millis})"));
         }
         let app = App::dev().on_through(&self.store, &self.proxy.url()).calling(&self.receiver).token(TOKEN);
         let app = app.poll_interval(life.poll_interval).clock_ahead(CLOCKS_AHEAD[program]);

@@ -369,17 +369,14 @@ impl Options {
         if !matches!(self.place, Place::Endpoint(_)) {
             command.args(["--dynamodb-port", &self.dynamodb_port.to_string()]);
         }
-        if let Some(now) = &self.now {
-            command.args(["--now", now]);
-        }
-        if let Some(interval) = self.poll_interval {
-            command.args(["--poll-interval", &format!("{}ms", interval.as_millis())]);
-        }
-        if self.clock_ahead != 0 {
-            command.args(["--clock-ahead", &self.clock_ahead.to_string()]);
-        }
-        if let Some(secret) = &self.signing_secret {
-            command.args(["--signing-secret", secret]);
+        let set = [
+            ("--now", self.now.clone()),
+            ("--poll-interval", self.poll_interval.map(|interval| format!("{}ms", interval.as_millis()))),
+            ("--clock-ahead", (self.clock_ahead != 0).then(|| self.clock_ahead.to_string())),
+            ("--signing-secret", self.signing_secret.clone()),
+        ];
+        for (flag, value) in set {
+            command.args(value.iter().flat_map(|value| [flag, value]));
         }
         Process::spawn_discreet(command, secrets)
     }
