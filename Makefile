@@ -90,5 +90,5 @@ test-sam-local: package ## tests sam-local, in a Docker engine that it starts wh
 
 clean: ## removes what was built and fetched; keeps .scheduler/
 	cargo clean
-	rm -rf .tools .aws-sam dashboard/node_modules dashboard/dist/page dashboard/.build dashboard/screenshots
+	rm -rf .tools .aws-sam dashboard/node_modules dashboard/dist dashboard/.build dashboard/screenshots
 	cd sdks/typescript && rm -rf node_modules dist .build src/generated

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { constants, gzipSync } from "node:zlib";
 import { defineConfig } from "vite";
 
-const page = fileURLToPath(new URL("dist/page/", import.meta.url));
+const page = fileURLToPath(new URL("dist/", import.meta.url));
 
 /** A gzipped copy beside each file, which is what the API embeds. Every browser takes gzip, also without TLS. */
 function compressed() {

@@ -1,4 +1,4 @@
-//! Finds the built dashboard (`dashboard/dist/page`, made by `npm run build` there) and lists its files for `assets`.
+//! Finds the built dashboard (`dashboard/dist`, made by `npm run build` there) and lists its files for `assets`.
 //! It builds nothing itself: without Node there is no dashboard, and `assets` serves a page that says so.
 
 use std::fmt::Write as _;
@@ -9,18 +9,18 @@ fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dist = root.join("../../dashboard/dist");
     println!("cargo::rerun-if-changed=build.rs");
-    // The folder is there in every checkout, so Cargo notices when something is built into it.
+    // Cargo can only wait for something to be built into a folder that is there.
+    fs::create_dir_all(&dist)?;
     println!("cargo::rerun-if-changed={}", dist.display());
 
-    let page = dist.join("page");
-    let index = page.join("index.html");
+    let index = dist.join("index.html");
     let mut code = if index.is_file() {
         format!("const INDEX: Option<&[u8]> = Some(include_bytes!({:?}));\n", index.canonicalize()?)
     } else {
         "const INDEX: Option<&[u8]> = None;\n".to_owned()
     };
     code.push_str("const ASSETS: &[(&str, &[u8])] = &[\n");
-    for (name, path) in compressed(&page.join("assets"))? {
+    for (name, path) in compressed(&dist.join("assets"))? {
         writeln!(code, "    ({name:?}, include_bytes!({path:?})),").map_err(io::Error::other)?;
     }
     code.push_str("];\n");
