@@ -1,6 +1,7 @@
 // What is called and with what, and how hard it is tried.
 
 import { Button, NumberInput, Select, Textarea, TextInput } from "@mantine/core";
+import type { ChangeEvent } from "react";
 import { type Form, headerRow, METHODS, type Wrong } from "./form";
 
 export interface FieldProps {
@@ -10,7 +11,19 @@ export interface FieldProps {
   wrong: Wrong;
 }
 
-export function CallFields({ form, change, wrong }: FieldProps) {
+/** What an input of a field needs that is called in the form as the API calls it. */
+function texts({ form, change, wrong }: FieldProps) {
+  return (field: "callbackUrl" | "name" | "payload" | "idempotencyKey" | "correlationId") => ({
+    value: form[field],
+    error: wrong[field],
+    onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) =>
+      change({ [field]: event.currentTarget.value }, field),
+  });
+}
+
+export function CallFields(props: FieldProps) {
+  const { form, change, wrong } = props;
+  const text = texts(props);
   const { headers } = form;
   const set = (id: number, part: { name?: string; value?: string }) =>
     change({ headers: headers.map((row) => (row.id === id ? { ...row, ...part } : row)) }, "headers");
@@ -36,18 +49,10 @@ export function CallFields({ form, change, wrong }: FieldProps) {
           inputWrapperOrder={["label", "input", "description", "error"]}
           type="url"
           placeholder="https://…"
-          value={form.callbackUrl}
-          error={wrong.callbackUrl}
-          onChange={(event) => change({ callbackUrl: event.currentTarget.value }, "callbackUrl")}
+          {...text("callbackUrl")}
         />
       </div>
-      <TextInput
-        label="Name"
-        description="For people: it stands in the list and is found there."
-        value={form.name}
-        error={wrong.name}
-        onChange={(event) => change({ name: event.currentTarget.value }, "name")}
-      />
+      <TextInput label="Name" description="For people: it stands in the list and is found there." {...text("name")} />
       <Textarea
         label="Payload"
         description={
@@ -58,9 +63,7 @@ export function CallFields({ form, change, wrong }: FieldProps) {
         className="code"
         rows={5}
         spellCheck={false}
-        value={form.payload}
-        error={wrong.payload}
-        onChange={(event) => change({ payload: event.currentTarget.value }, "payload")}
+        {...text("payload")}
       />
       <div className="rows">
         <span className="label" id="headers-label">
@@ -103,7 +106,9 @@ export function CallFields({ form, change, wrong }: FieldProps) {
   );
 }
 
-export function TryFields({ form, change, wrong }: FieldProps) {
+export function TryFields(props: FieldProps) {
+  const { form, change, wrong } = props;
+  const text = texts(props);
   return (
     <details
       className="more-fields"
@@ -140,17 +145,9 @@ export function TryFields({ form, change, wrong }: FieldProps) {
       <TextInput
         label="Idempotency key"
         description="The receiver recognises repeated calls by it. Made for you unless you give one."
-        value={form.idempotencyKey}
-        error={wrong.idempotencyKey}
-        onChange={(event) => change({ idempotencyKey: event.currentTarget.value }, "idempotencyKey")}
+        {...text("idempotencyKey")}
       />
-      <TextInput
-        label="Correlation id"
-        description="Handed on to the receiver as it is."
-        value={form.correlationId}
-        error={wrong.correlationId}
-        onChange={(event) => change({ correlationId: event.currentTarget.value }, "correlationId")}
-      />
+      <TextInput label="Correlation id" description="Handed on to the receiver as it is." {...text("correlationId")} />
     </details>
   );
 }

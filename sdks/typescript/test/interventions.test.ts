@@ -1,26 +1,10 @@
 // What people do when something went wrong or cannot wait, and what they look at, against a real `scheduler dev`.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { ContitClient, ProblemError, type Job } from "@contit/scheduler";
-import { Receiver, START, Scheduler } from "./scheduler.js";
-
-let scheduler: Scheduler;
-let receiver: Receiver;
-let hook: string;
-let client: ContitClient;
-
-before(async () => {
-  scheduler = await Scheduler.start();
-  receiver = new Receiver();
-  hook = await receiver.start();
-  client = new ContitClient({ apiKey: "dev", baseUrl: scheduler.url });
-});
-
-after(async () => {
-  await scheduler.stop();
-  await receiver.stop();
-});
+import { test } from "node:test";
+import { ProblemError, type Job } from "@contit/scheduler";
+import { START } from "./scheduler.js";
+import { client, hook, receiver, scheduler } from "./world.js";
 
 let now = Date.parse(START);
 const travel = (minutes: number) => scheduler.travelTo(new Date((now += minutes * 60_000)).toISOString());

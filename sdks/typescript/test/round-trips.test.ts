@@ -3,27 +3,11 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { ConnectionError, ContitClient, ProblemError, RawJson, verifySignature, type Job } from "@contit/scheduler";
 import { FlakyProxy } from "./flaky-proxy.js";
-import { Receiver, SECRET, START, Scheduler } from "./scheduler.js";
-
-let scheduler: Scheduler;
-let receiver: Receiver;
-let hook: string;
-let client: ContitClient;
-
-before(async () => {
-  scheduler = await Scheduler.start();
-  receiver = new Receiver();
-  hook = await receiver.start();
-  client = new ContitClient({ apiKey: "dev", baseUrl: scheduler.url });
-});
-
-after(async () => {
-  await scheduler.stop();
-  await receiver.stop();
-});
+import { Receiver, SECRET, START } from "./scheduler.js";
+import { client, hook, receiver, scheduler } from "./world.js";
 
 const afterStart = (seconds: number) => new Date(Date.parse(START) + seconds * 1000);
 let travelled = 0;
