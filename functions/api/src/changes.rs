@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::auth::Writer;
 use crate::incoming::{read_id, read_json, refusal};
-use crate::openapi::RetryManyBody;
+use crate::openapi::{NoSuchJob, Refused, RetryManyBody, WrongBody};
 use crate::problem::Problem;
 
 /// Dead letters that one call takes on at most.
@@ -47,12 +47,8 @@ pub(crate) struct RetriedMany {
 #[utoipa::path(delete, path = "/scheduled-jobs/{id}", params(("id" = String, Path, format = Uuid)),
     responses(
         (status = 200, body = JobBody<'static>),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "it does not wait"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        NoSuchJob, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn cancel(
     Writer(tenant): Writer,
@@ -61,11 +57,8 @@ pub(crate) async fn cancel(
 ) -> Result<Response, Problem> {
     let id = read_id(id)?;
     let cancelling = Box::pin(app.store.cancel(&tenant, id, app.clock.now()));
-    match app.meter.tell_beside(cancelling).await? {
-        Changed::Changed(job) => Ok(Json(JobBody::new(&job)).into_response()),
-        Changed::NotFound => Err(Problem::not_found()),
-        Changed::Not(status) => Err(Problem::not_in_status("Only a Pending job can be cancelled", status)),
-    }
+    let job = changed(app.meter.tell_beside(cancelling).await?, "Only a Pending job can be cancelled")?;
+    Ok(Json(JobBody::new(&job)).into_response())
 }
 
 /// Gives a dead letter all its attempts again, the first at once. Its series, if any, has gone on and is not touched.
@@ -73,12 +66,8 @@ pub(crate) async fn cancel(
     params(("id" = String, Path, format = Uuid)),
     responses(
         (status = 200, body = JobBody<'static>),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "it is no dead letter"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        NoSuchJob, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn retry(
     Writer(tenant): Writer,
@@ -87,11 +76,8 @@ pub(crate) async fn retry(
 ) -> Result<Response, Problem> {
     let id = read_id(id)?;
     let retrying = Box::pin(app.store.retry(&tenant, id, app.clock.now()));
-    match app.meter.tell_beside(retrying).await? {
-        Changed::Changed(job) => Ok(Json(JobBody::detailed(&job)).into_response()),
-        Changed::NotFound => Err(Problem::not_found()),
-        Changed::Not(status) => Err(Problem::not_in_status("Only a DeadLetter can be retried", status)),
-    }
+    let job = changed(app.meter.tell_beside(retrying).await?, "Only a DeadLetter can be retried")?;
+    Ok(Json(JobBody::detailed(&job)).into_response())
 }
 
 /// Makes a job that waits due at once. Its plan stays: the next occurrence of a series comes when it would have come.
@@ -99,12 +85,8 @@ pub(crate) async fn retry(
     params(("id" = String, Path, format = Uuid)),
     responses(
         (status = 200, body = JobBody<'static>),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "it does not wait"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        NoSuchJob, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn run_now(
     Writer(tenant): Writer,
@@ -113,10 +95,16 @@ pub(crate) async fn run_now(
 ) -> Result<Response, Problem> {
     let id = read_id(id)?;
     let running = Box::pin(app.store.run_now(&tenant, id, app.clock.now()));
-    match app.meter.tell_beside(running).await? {
-        Changed::Changed(job) => Ok(Json(JobBody::detailed(&job)).into_response()),
+    let job = changed(app.meter.tell_beside(running).await?, "Only a Pending job can be run now")?;
+    Ok(Json(JobBody::detailed(&job)).into_response())
+}
+
+/// The job as it is now, or why it is still as it was: `only` says what it would have had to be.
+fn changed(answer: Changed, only: &str) -> Result<Box<Job>, Problem> {
+    match answer {
+        Changed::Changed(job) => Ok(job),
         Changed::NotFound => Err(Problem::not_found()),
-        Changed::Not(status) => Err(Problem::not_in_status("Only a Pending job can be run now", status)),
+        Changed::Not(status) => Err(Problem::not_in_status(only, status)),
     }
 }
 
@@ -124,13 +112,7 @@ pub(crate) async fn run_now(
 #[utoipa::path(post, path = "/scheduled-jobs/retry", operation_id = "retryMany", request_body = RetryManyBody,
     responses(
         (status = 200, body = RetriedMany),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        WrongBody, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn retry_many(
     Writer(tenant): Writer,

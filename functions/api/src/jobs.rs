@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::auth::{Reader, Writer};
 use crate::incoming::{read_id, read_json, refusal};
-use crate::openapi::CreateJobBody;
+use crate::openapi::{CreateJobBody, NoSuchJob, Refused, WrongBody, WrongQuery};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
@@ -48,15 +48,9 @@ pub(crate) struct JobPage<'a> {
             ("runNow" = (operation_id = "runNow", parameters(("id" = "$response.body#/id")))),
             ("retry" = (operation_id = "retry", parameters(("id" = "$response.body#/id")))))),
         (status = 200, body = JobBody<'static>, description = "made before, with the same Idempotency-Key"),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32))),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        WrongBody, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn create(
     Writer(tenant): Writer,
@@ -110,11 +104,7 @@ pub(crate) async fn create(
     ),
     responses(
         (status = 200, body = JobPage<'static>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        WrongQuery, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn list(
     Reader(tenant): Reader,
@@ -134,11 +124,7 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/scheduled-jobs/{id}", params(("id" = String, Path, format = Uuid)),
     responses(
         (status = 200, body = JobBody<'static>),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        NoSuchJob, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn detail(
     Reader(tenant): Reader,

@@ -1,13 +1,15 @@
 //! The OpenAPI document: what the code cannot say by itself. Paths come from the handlers' own annotations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::response::{Response as Described, ResponseBuilder};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr};
+use utoipa::{IntoResponses, ToSchema};
 
 /// What to call, when, and how often. Only `callbackUrl` is required; `null` counts as absent but for `payload`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,6 +78,45 @@ pub(crate) struct RetryManyBody {
     dry_run: Option<bool>,
     /// nextCursor of the call before, with the same range.
     cursor: Option<String>,
+}
+
+/// Answers that any endpoint for a scope may give.
+pub(crate) enum Refused {}
+/// Those to a query with parameters that it does not take.
+pub(crate) enum WrongQuery {}
+/// Those to a body that cannot be used.
+pub(crate) enum WrongBody {}
+/// That to an id of no job, or of another tenant's.
+pub(crate) enum NoSuchJob {}
+
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        problems(&["401", "403", "500", "503"])
+    }
+}
+
+impl IntoResponses for WrongQuery {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        problems(&["400"])
+    }
+}
+
+impl IntoResponses for WrongBody {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        problems(&["400", "413", "415"])
+    }
+}
+
+impl IntoResponses for NoSuchJob {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        problems(&["404"])
+    }
+}
+
+fn problems(statuses: &[&str]) -> BTreeMap<String, RefOr<Described>> {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let answer = ResponseBuilder::new().content("application/problem+json", problem).build();
+    statuses.iter().map(|status| ((*status).to_owned(), RefOr::T(answer.clone()))).collect()
 }
 
 /// Whether the API is up.

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::auth::Writer;
 use crate::incoming::{read_json, refusal};
-use crate::openapi::CreateJobBody;
+use crate::openapi::{CreateJobBody, Refused, WrongBody};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
@@ -72,13 +72,7 @@ pub(crate) enum OccurrenceNoteKind {
     params(("count" = Option<u32>, Query, minimum = 1, maximum = 100, description = "occurrences to list; 10 unless given")),
     responses(
         (status = 200, body = Preview),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        WrongBody, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn preview(
     Writer(_): Writer,

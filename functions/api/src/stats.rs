@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::auth::Reader;
+use crate::openapi::{Refused, WrongQuery};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
@@ -120,11 +121,7 @@ pub(crate) struct PlannedHour {
     ),
     responses(
         (status = 200, body = Stats),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        WrongQuery, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn stats(
     Reader(tenant): Reader,
@@ -170,11 +167,7 @@ pub(crate) async fn stats(
     ),
     responses(
         (status = 200, body = JobCounts),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        WrongQuery, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn jobs(
     Reader(tenant): Reader,
@@ -198,11 +191,7 @@ pub(crate) async fn jobs(
 #[utoipa::path(get, path = "/stats/upcoming", operation_id = "upcoming",
     responses(
         (status = 200, body = Upcoming),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        WrongQuery, Refused,
     ), security(("bearer" = []), ("apiKey" = [])))]
 pub(crate) async fn upcoming(
     Reader(tenant): Reader,
