@@ -3,8 +3,7 @@
 
 use aws_sdk_dynamodb::types::Select;
 
-use super::item::{tenant_status, text};
-use super::table::LIST_INDEX;
+use super::item::tenant_status;
 use super::{Store, StoreError, unavailable};
 use crate::clock::{Timestamp, format_instant};
 use crate::ids::TenantId;
@@ -42,14 +41,7 @@ impl Store {
         loop {
             // One more than the bound: whether there are more is known, not guessed.
             let answer = self
-                .client
-                .query()
-                .table_name(&self.tables.jobs)
-                .index_name(LIST_INDEX)
-                .key_condition_expression("tenantStatus = :partition AND plannedAtId BETWEEN :low AND :high")
-                .expression_attribute_values(":partition", text(tenant_status(tenant, status)))
-                .expression_attribute_values(":low", text(&low))
-                .expression_attribute_values(":high", text(&high))
+                .list_keys(&tenant_status(tenant, status), &low, &high)
                 .select(Select::Count)
                 .limit(i32::try_from(LARGEST_COUNT + 1 - jobs).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)

@@ -5,8 +5,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::batch::BATCH;
 use super::item::{self, tenant_status, text, weight};
 use super::series::SeriesKeys;
 use super::table::{LIST_INDEX, attribute};
@@ -15,8 +17,6 @@ use crate::clock::{Stopwatch, Timestamp, format_instant};
 use crate::ids::{SeriesId, TenantId};
 use crate::job::{Job, Payload, Status};
 
-/// DynamoDB's limit on one `BatchGetItem`.
-pub(super) const BATCH: usize = 100;
 /// A page ends early rather than outgrow what Lambda can answer (6 MB).
 const PAGE_BYTES: usize = 4 << 20;
 /// A page ends early, perhaps empty, rather than keep its caller waiting.
@@ -96,37 +96,29 @@ impl Store {
         }
     }
 
+    /// The keys of one partition of the list index, from `low` to `high`, both included.
+    pub(super) fn list_keys(&self, partition: &str, low: &str, high: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.tables.jobs)
+            .index_name(LIST_INDEX)
+            .key_condition_expression("tenantStatus = :partition AND plannedAtId BETWEEN :low AND :high")
+            .expression_attribute_values(":partition", text(partition))
+            .expression_attribute_values(":low", text(low))
+            .expression_attribute_values(":high", text(high))
+    }
+
     /// The items at these positions, in their order, with their sizes in bytes; `None` where there is none any more.
     async fn read_all(&self, positions: &[Position]) -> Result<Vec<(Position, Option<(Job, usize)>)>, StoreError> {
-        let keys = positions.iter().map(|p| HashMap::from([(attribute::ID.to_owned(), text(p.id()))])).collect();
-        let mut pending: Vec<HashMap<String, AttributeValue>> = keys;
+        let ids: Vec<&str> = positions.iter().map(Position::id).collect();
         let mut found: HashMap<String, (Job, usize)> = HashMap::new();
-        while !pending.is_empty() {
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(std::mem::take(&mut pending)))
-                .consistent_read(true)
-                .build()
-                .map_err(|e| unavailable("reading a page of jobs", e))?;
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.tables.jobs, request)
-                .send()
-                .await
-                .map_err(|e| unavailable("reading a page of jobs", e))?;
-            for attributes in answer.responses.unwrap_or_default().into_values().flatten() {
-                let size = weight(&attributes);
-                match item::decode(attributes) {
-                    Ok(job) => drop(found.insert(job.id.to_string(), (job, size))),
-                    // One item that this version cannot read must not hide all the others.
-                    Err(error) => tracing::error!(%error, "left out of a list: {error}"),
-                }
+        for attributes in self.read_items(&ids, "reading a page of jobs").await? {
+            let size = weight(&attributes);
+            match item::decode(attributes) {
+                Ok(job) => drop(found.insert(job.id.to_string(), (job, size))),
+                // One item that this version cannot read must not hide all the others.
+                Err(error) => tracing::error!(%error, "left out of a list: {error}"),
             }
-            pending = answer
-                .unprocessed_keys
-                .and_then(|mut unprocessed| unprocessed.remove(&self.tables.jobs))
-                .map(|rest| rest.keys)
-                .unwrap_or_default();
         }
         self.give_payloads(found.values_mut().map(|(job, _)| job)).await?;
         for (job, size) in found.values_mut() {
@@ -257,14 +249,7 @@ impl Partition {
         }
         let limit = i32::try_from(count.min(BATCH) + 1).unwrap_or(i32::MAX);
         let answer = store
-            .client
-            .query()
-            .table_name(&store.tables.jobs)
-            .index_name(LIST_INDEX)
-            .key_condition_expression("tenantStatus = :partition AND plannedAtId BETWEEN :low AND :high")
-            .expression_attribute_values(":partition", text(&self.key))
-            .expression_attribute_values(":low", text(low))
-            .expression_attribute_values(":high", text(high))
+            .list_keys(&self.key, &low, &high)
             .scan_index_forward(query.order == Order::Ascending)
             .limit(limit)
             .send()

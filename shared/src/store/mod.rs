@@ -1,8 +1,10 @@
 //! The jobs in DynamoDB: the store is the queue. Only this folder knows an expression or the AWS SDK.
 //! It never decides what becomes of a job; `lifecycle` does, and each transition is one conditional write here.
 //! Neighbours: `write` and `change` the transitions, `due` the queue, `list` and `series` the lists, `count` their
-//! lengths, `item` the attributes, `table` their shape, `tenants` who may, `usage` and `outcomes` what may be lost.
+//! lengths, `batch` many items at once, `item` the attributes, `table` their shape, `tenants` who may, `usage` and
+//! `outcomes` what may be lost.
 
+mod batch;
 mod change;
 mod count;
 mod due;

@@ -6,11 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, TimeDelta};
 
 use super::item::{Attributes, number, text, weight};
-use super::list::BATCH;
 use super::{Store, StoreError, table, unavailable};
 use crate::clock::Timestamp;
 use crate::ids::PayloadId;
@@ -113,10 +112,8 @@ impl Store {
         let mut jobs: Vec<_> = jobs.filter_map(|job| unread(job).map(|id| (id, job))).collect();
         let ids: HashSet<PayloadId> = jobs.iter().map(|(id, _)| *id).collect();
         let ids: Vec<PayloadId> = ids.into_iter().collect();
-        let mut found = HashMap::new();
-        for batch in ids.chunks(BATCH) {
-            self.read_payloads(batch, &mut found).await?;
-        }
+        let items = self.read_items(&ids, "reading payloads").await?;
+        let found: HashMap<PayloadId, Read> = items.into_iter().filter_map(read).collect();
         for (id, job) in &mut jobs {
             give(job, *id, found.get(id).map(|read| read.text.clone()));
         }
@@ -153,29 +150,6 @@ impl Store {
             Ok(kept) => self.note_capacity(kept.consumed_capacity.as_ref()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
             Err(error) => return Err(unavailable("keeping a payload for longer", error)),
-        }
-        Ok(())
-    }
-
-    async fn read_payloads(&self, ids: &[PayloadId], found: &mut HashMap<PayloadId, Read>) -> Result<(), StoreError> {
-        let mut pending: Vec<Attributes> =
-            ids.iter().map(|id| HashMap::from([(table::attribute::ID.to_owned(), text(id))])).collect();
-        while !pending.is_empty() {
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(std::mem::take(&mut pending)))
-                .consistent_read(true)
-                .build()
-                .map_err(|e| unavailable("reading payloads", e))?;
-            let answer = self
-                .client
-                .batch_get_item()
-                .request_items(&self.tables.jobs, request)
-                .send()
-                .await
-                .map_err(|e| unavailable("reading payloads", e))?;
-            found.extend(answer.responses.unwrap_or_default().into_values().flatten().filter_map(read));
-            let rest = answer.unprocessed_keys.and_then(|mut rest| rest.remove(&self.tables.jobs));
-            pending = rest.map(|rest| rest.keys).unwrap_or_default();
         }
         Ok(())
     }

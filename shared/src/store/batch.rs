@@ -1,0 +1,43 @@
+//! Many items by their ids, in as few calls as DynamoDB allows.
+//! It never says what an item is. Neighbours: `list` reads jobs with it, `payload` what is kept apart from them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+
+use super::item::{Attributes, text};
+use super::table::attribute;
+use super::{Store, StoreError, unavailable};
+
+/// DynamoDB's limit on one `BatchGetItem`.
+pub(super) const BATCH: usize = 100;
+
+impl Store {
+    /// Those of the items that there are, as they are this moment, in no order. No id may come twice.
+    pub(super) async fn read_items<I: ToString>(&self, ids: &[I], doing: &str) -> Result<Vec<Attributes>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
+            let key = |id: &I| HashMap::from([(attribute::ID.to_owned(), text(id.to_string()))]);
+            let mut keys: Vec<Attributes> = batch.iter().map(key).collect();
+            // An answer has 16 MB at most, and what the table's throughput allows: it names the keys that are left.
+            while !keys.is_empty() {
+                let request = KeysAndAttributes::builder()
+                    .set_keys(Some(keys))
+                    .consistent_read(true)
+                    .build()
+                    .map_err(|e| unavailable(doing, e))?;
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.tables.jobs, request)
+                    .send()
+                    .await
+                    .map_err(|e| unavailable(doing, e))?;
+                found.extend(answer.responses.unwrap_or_default().into_values().flatten());
+                let left = answer.unprocessed_keys.and_then(|mut left| left.remove(&self.tables.jobs));
+                keys = left.map(|left| left.keys).unwrap_or_default();
+            }
+        }
+        Ok(found)
+    }
+}
