@@ -12,7 +12,7 @@ use super::{Store, StoreError, unavailable};
 use crate::clock::{Timestamp, format_instant, parse_instant};
 use crate::ids::JobId;
 
-/// Suggestions a page: some 80 KiB of keys. The next page is asked for when this one is used up. A page costs a store
+/// Suggestions a page: some 60 KiB of JSON. The next page is asked for when this one is used up. A page costs a store
 /// nearly the same whatever its size, so few large ones are cheaper than many small ones.
 const PAGE: i32 = 512;
 
@@ -113,13 +113,14 @@ impl DuePages {
         };
         let answer = self
             .store
-            .client
+            .pages
             .query()
             .table_name(&self.store.tables.jobs)
             .index_name(DUE_INDEX)
             .key_condition_expression("statusShard = :shard AND fireAt <= :now")
             .expression_attribute_values(":shard", text(status_shard(self.shard)))
             .expression_attribute_values(":now", text(format_instant(self.now)))
+            .projection_expression("id, fireAt, callbackHost")
             .set_exclusive_start_key(start)
             .limit(PAGE)
             .send()

@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 
@@ -45,6 +45,9 @@ use crate::job::Job;
 #[derive(Clone, Debug)]
 pub struct Store {
     client: Client,
+    /// For the pages of the queue: a connection keeps the largest buffer that it has needed, and every one of hundreds
+    /// would sooner or later have carried a page.
+    pages: Client,
     tables: TableNames,
     shards: u32,
     /// Counted only where somebody asked for it.
@@ -80,7 +83,8 @@ impl Store {
     /// `shards` may be raised while jobs exist, never lowered: the poller would not look where they are.
     #[must_use]
     pub fn new(client: Client, tables: TableNames, shards: u32) -> Self {
-        Self { client, tables, shards, consumed: None }
+        let pages = Client::from_conf(client.config().clone());
+        Self { client, pages, tables, shards, consumed: None }
     }
 
     /// The same store, asking with each write what it costs. DynamoDB answers that for nothing, but what it answers has
@@ -160,5 +164,9 @@ fn with_patience(config: aws_sdk_dynamodb::config::Builder) -> aws_sdk_dynamodb:
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(Duration::from_secs(15))
         .build();
-    config.retry_config(RetryConfig::standard().with_max_attempts(4)).timeout_config(timeouts)
+    config
+        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .timeout_config(timeouts)
+        // An answer is read whole within its attempt's time.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
 }
