@@ -3,7 +3,7 @@
 //! Neighbours: `roles` is what runs, `bare` the loop, `peers` the same jobs drained by others.
 
 use crate::jobs;
-use crate::process::{self, Drain, Server, whole};
+use crate::process::{self, Drain, Server};
 use crate::report::{Finding, Series, Target, mebibytes};
 use crate::roles::Place;
 use crate::turns;
@@ -31,13 +31,6 @@ enum Who {
     Updates,
 }
 
-/// A drain, and the write units that the creation of a job took before it.
-#[derive(Clone, Debug)]
-struct Run {
-    drain: Drain,
-    created: f64,
-}
-
 pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding>> {
     let (store, name) = match kind {
         Kind::Embedded => (Server::embedded().await?, "embedded store"),
@@ -54,11 +47,6 @@ pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding
             .with_target(TARGET),
         Finding::new(format!("processor time per 1,000 callbacks, {name}"), cpu(&ours)).beside("bare loop", cpu(&bare)),
     ];
-    let units = ours.iter().map(|run| run.created + whole(run.drain.write_units) / whole(run.drain.jobs));
-    findings.push(
-        Finding::new(format!("write units from creation to `Done`, {name}"), Series::new("units a job", units))
-            .with_target(Target::AtMost(8.0)),
-    );
     if matches!(kind, Kind::Embedded) {
         let [updates] = take([Who::Updates], runs, run).await?;
         findings.push(Finding::new("the same updates alone, embedded store", rates(&updates)));
@@ -81,7 +69,7 @@ pub(crate) async fn slow_receivers(runs: u32) -> anyhow::Result<Vec<Finding>> {
         jobs::seed_with(&place, bodies.collect(), JOBS).await?;
         let drain = by_the_poller(&place, JOBS).await?;
         jobs::clear(&place).await?;
-        Ok(Run { drain, created: 0.0 })
+        Ok(drain)
     };
     let [one_silent, none_silent] = take([true, false], runs, run).await?;
     Ok(vec![
@@ -105,11 +93,11 @@ pub(crate) async fn backlog(runs: u32) -> anyhow::Result<Vec<Finding>> {
         jobs::seed(&place, &receiver.ready, count).await?;
         let drain = by_the_poller(&place, count).await?;
         jobs::clear(&place).await?;
-        Ok(Run { drain, created: 0.0 })
+        Ok(drain)
     };
     // Long runs that differ by little: three pairs of them.
     let [many, few] = take([MANY, FEW], runs.min(3), run).await?;
-    let peaks = |runs: &[Run]| Series::new("MiB", runs.iter().map(|run| mebibytes(run.drain.peak_kib)));
+    let peaks = |runs: &[Drain]| Series::new("MiB", runs.iter().map(|run| mebibytes(run.peak_kib)));
     Ok(vec![
         Finding::new("drain of 50,000 due jobs, embedded store", rates(&many)),
         Finding::new("processor time per 1,000 callbacks of 50,000", cpu(&many)),
@@ -119,16 +107,16 @@ pub(crate) async fn backlog(runs: u32) -> anyhow::Result<Vec<Finding>> {
     ])
 }
 
-async fn one(store: &Server, receiver: &Server, who: Who, number: u32) -> anyhow::Result<Run> {
+async fn one(store: &Server, receiver: &Server, who: Who, number: u32) -> anyhow::Result<Drain> {
     let place = Place::new(&store.ready, &format!("drain{number}{who:?}-"));
-    let created = jobs::seed(&place, &receiver.ready, JOBS).await?;
+    jobs::seed(&place, &receiver.ready, JOBS).await?;
     let drain = match who {
         Who::Poller => by_the_poller(&place, JOBS).await?,
         Who::Bare => by_the_loop(&place, &[]).await?,
         Who::Updates => by_the_loop(&place, &["--without-post"]).await?,
     };
     jobs::clear(&place).await?;
-    Ok(Run { drain, created })
+    Ok(drain)
 }
 
 pub(crate) async fn by_the_poller(place: &Place, jobs: usize) -> anyhow::Result<Drain> {
@@ -149,16 +137,16 @@ async fn by_the_loop(place: &Place, flags: &[&str]) -> anyhow::Result<Drain> {
 async fn take<W: Copy + std::fmt::Debug, const N: usize>(
     who: [W; N],
     runs: u32,
-    run: impl AsyncFn(W, u32) -> anyhow::Result<Run>,
-) -> anyhow::Result<[Vec<Run>; N]> {
+    run: impl AsyncFn(W, u32) -> anyhow::Result<Drain>,
+) -> anyhow::Result<[Vec<Drain>; N]> {
     let results = turns::take(&who, runs, run).await?;
     results.try_into().map_err(|_| anyhow::anyhow!("not every participant ran"))
 }
 
-fn rates(runs: &[Run]) -> Series {
-    Series::new("jobs/s", runs.iter().map(|run| run.drain.per_second()))
+fn rates(runs: &[Drain]) -> Series {
+    Series::new("jobs/s", runs.iter().map(|run| run.per_second()))
 }
 
-fn cpu(runs: &[Run]) -> Series {
-    Series::new("ms", runs.iter().map(|run| run.drain.cpu_ms_per_1000()))
+fn cpu(runs: &[Drain]) -> Series {
+    Series::new("ms", runs.iter().map(|run| run.cpu_ms_per_1000()))
 }

@@ -14,7 +14,6 @@ use shared::store::{Created, local_client};
 use shared::token::{Scope, TokenRecord};
 
 use crate::copies;
-use crate::process::whole;
 use crate::roles::Place;
 
 pub(crate) const TENANT: &str = "bench";
@@ -30,26 +29,25 @@ pub(crate) fn body_with(url: &str, payload_bytes: usize, fields: &str) -> String
     format!(r#"{{"callbackUrl":"{url}",{fields}"payload":"{}"}}"#, "x".repeat(payload_bytes - 2))
 }
 
-/// Makes the tables and so many due jobs in them, all but one for each receiver copies: quicker. How many write units
-/// the creation of such a job takes.
-pub(crate) async fn seed(place: &Place, receivers: &str, count: usize) -> anyhow::Result<f64> {
+/// Makes the tables and so many due jobs in them, all but one for each receiver copies: quicker.
+pub(crate) async fn seed(place: &Place, receivers: &str, count: usize) -> anyhow::Result<()> {
     let bodies: Vec<String> = receivers.split(' ').take(count).map(body).collect();
     seed_with(place, bodies, count).await
 }
 
 /// The same, for each of these bodies.
-pub(crate) async fn seed_with(place: &Place, bodies: Vec<String>, count: usize) -> anyhow::Result<f64> {
+pub(crate) async fn seed_with(place: &Place, bodies: Vec<String>, count: usize) -> anyhow::Result<()> {
     let originals = bodies.len();
-    let units = create(place, bodies.into_iter()).await?;
+    create(place, bodies.into_iter()).await?;
     if count > originals {
         let items = copies::originals(place).await?;
         copies::put_all(place, items.iter().cycle().take(count - originals).map(copies::due)).await?;
     }
-    Ok(whole(units) / whole(u64::try_from(originals.max(1))?))
+    Ok(())
 }
 
-/// Makes the tables and a job of each body; how many write units that took.
-pub(crate) async fn create(place: &Place, bodies: impl Iterator<Item = String>) -> anyhow::Result<u64> {
+/// Makes the tables and a job of each body.
+pub(crate) async fn create(place: &Place, bodies: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let settings = place.settings()?;
     table::create_missing(&local_client(&place.endpoint), &settings.tables).await?;
     let store = place.store()?;
@@ -65,8 +63,7 @@ pub(crate) async fn create(place: &Place, bodies: impl Iterator<Item = String>) 
                 Created::Exists(job) => Err(anyhow!("the id {} is taken", job.id)),
             }
         })
-        .await?;
-    Ok(store.write_units())
+        .await
 }
 
 /// A token that may do everything to the tenant's jobs.

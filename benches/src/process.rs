@@ -29,7 +29,6 @@ pub(crate) struct Drain {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_kib: u64,
-    pub(crate) write_units: u64,
 }
 
 impl Drain {
@@ -57,11 +56,20 @@ pub(crate) struct Server {
 impl Server {
     /// This program in a role that serves.
     pub(crate) async fn start(role: &[&str]) -> anyhow::Result<Self> {
-        let mut child = this_program(role)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        Self::serve(this_program(role)?).await
+    }
+
+    /// The same, before others: see [`this_program_first`].
+    pub(crate) async fn start_first(role: &[&str]) -> anyhow::Result<Self> {
+        Self::serve(this_program_first(role)?).await
+    }
+
+    async fn serve(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut says = BufReader::new(child.stdout.take().context("standard output is piped")?);
         let mut ready = String::new();
         if says.read_line(&mut ready).await? == 0 {
-            bail!("{role:?} did not start");
+            bail!("{:?} did not start", command.as_std());
         }
         Ok(Self { ready: ready.trim_end().to_owned(), child, says: Some(says), _data: None })
     }
@@ -130,6 +138,13 @@ pub(crate) async fn word_of<T: DeserializeOwned>(command: &mut Command) -> anyho
 pub(crate) fn this_program(role: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(role).kill_on_drop(true);
+    Ok(command)
+}
+
+/// The same before all others that want to run, where this machine lets it: for what must not wait for them.
+pub(crate) fn this_program_first(role: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new("nice");
+    command.args(["-n", "-10"]).arg(std::env::current_exe()?).args(role).kill_on_drop(true);
     Ok(command)
 }
 

@@ -75,9 +75,8 @@ pub(crate) async fn api(place: &Place) -> anyhow::Result<()> {
 
 /// Until every job has had its first attempt: a receiver that never answers has them wait for another one.
 pub(crate) async fn poller(place: &Place, jobs: u64) -> anyhow::Result<()> {
-    let store = place.store()?;
-    let poller = Poller::new(&place.settings()?, store.clone(), place.tenants(), Clock::System)?;
-    drained(store, async || {
+    let poller = Poller::new(&place.settings()?, place.store()?, place.tenants(), Clock::System)?;
+    drained(async || {
         let mut attempted = 0;
         while attempted < jobs {
             let summary = poller.tick(&Window::open()).await;
@@ -107,17 +106,17 @@ pub(crate) async fn poller_each_minute(place: &Place, jobs: u64) -> anyhow::Resu
 pub(crate) async fn bare(place: &Place, posts: bool) -> anyhow::Result<()> {
     let bare = bare::Loop::new(place, posts)?;
     let ids = bare::due_ids(&place.store()?).await?;
-    drained(place.store()?, async || bare.drain(ids).await).await
+    drained(async || bare.drain(ids).await).await
 }
 
 /// Runs a drain and says what it took.
-async fn drained(store: Store, work: impl AsyncFnOnce() -> anyhow::Result<u64>) -> anyhow::Result<()> {
+async fn drained(work: impl AsyncFnOnce() -> anyhow::Result<u64>) -> anyhow::Result<()> {
     let cpu_before = cpu_seconds()?;
     let watch = Stopwatch::start();
     let jobs = work().await?;
     let seconds = watch.elapsed().as_secs_f64();
     let cpu_seconds = cpu_seconds()? - cpu_before;
-    let drain = Drain { jobs, seconds, cpu_seconds, peak_kib: peak_kib("self")?, write_units: store.write_units() };
+    let drain = Drain { jobs, seconds, cpu_seconds, peak_kib: peak_kib("self")? };
     say(&serde_json::to_string(&drain)?)
 }
 
