@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     pub(crate) is_created: bool,
     pub(crate) cancel: Option<Cancel>,
     pub(crate) calls: Vec<Call>,
-    due: Timestamp,
+    pub(crate) due: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
