@@ -11,12 +11,11 @@ mod receivers;
 mod sample;
 mod verdict;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
 use shared::clock::Stopwatch;
 use shared::store::local_client;
 use shared::store::table;
@@ -66,7 +65,7 @@ struct Soak {
     ledger: Arc<Ledger>,
     ends: Ends,
     /// The sums of the poller's own summaries.
-    poller: Value,
+    poller: BTreeMap<String, u64>,
 }
 
 /// What became of the jobs.
@@ -90,7 +89,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<(Found, Vec<String>
         wrong.extend((rest > 0).then(|| format!("{rest} more of the kind")));
     }
     for sum in ["storeFailures", "leasesLost"] {
-        let count = soak.poller[sum].as_u64().unwrap_or(u64::MAX);
+        let count = soak.poller.get(sum).copied().unwrap_or(u64::MAX);
         wrong.extend((count > 0).then(|| format!("the poller tells of {count} {sum}")));
     }
     Ok((page::page(&machine, options, &soak, &wrong), wrong))

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chrono::TimeDelta;
 use reqwest::Method;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use shared::clock::{Clock, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -32,6 +33,31 @@ pub(crate) struct Load {
     receivers: Vec<String>,
     http: reqwest::Client,
     ledger: Arc<Ledger>,
+}
+
+/// What is read of a job.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Job {
+    id: String,
+    status: String,
+    attempts: u32,
+    correlation_id: Option<String>,
+    series_id: Option<String>,
+    occurrence_number: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    items: Vec<Job>,
+    next_cursor: Option<String>,
+}
+
+/// Of `/stats/jobs`.
+#[derive(Debug, Deserialize)]
+struct Counts {
+    open: u64,
 }
 
 impl Load {
@@ -65,35 +91,34 @@ impl Load {
         let receiver = self.receivers.get(planned.host).context("each host has a receiver")?;
         let body = planned.body(receiver, due);
         self.ledger.begin(planned.number, due, at.elapsed().as_secs_f64() * 1e3);
-        let job = self.create(planned, &body, 201).await?;
+        let Job { id, series_id, .. } = self.create(planned, &body, 201).await?;
         self.ledger.note_created(planned.number, at.elapsed().as_secs_f64() * 1e3);
-        let id = job["id"].as_str().context("a job has an id")?;
         if planned.is_repeated {
             wait(PAUSE).await;
             let again = self.create(planned, &body, 200).await?;
-            if again["id"] != job["id"] {
-                bail!("repeated, it made {} beside {id}", again["id"]);
+            if again.id != id {
+                bail!("repeated, it made {} beside {id}", again.id);
             }
             self.ledger.pages().counts.repeated += 1;
         }
         if planned.is_read {
-            self.expect(Method::GET, &format!("/{id}"), 200).await?;
+            self.get::<Job>(&format!("/{id}")).await?;
             self.ledger.pages().counts.read += 1;
         }
         if planned.number.is_multiple_of(LISTED) {
             let list = LISTS.iter().cycle().nth(usize::try_from(planned.number / LISTED % 4)?).copied();
-            self.expect(Method::GET, list.unwrap_or_default(), 200).await?;
+            self.get::<Page>(list.unwrap_or_default()).await?;
             self.ledger.pages().counts.listed += 1;
         }
         match planned.kind {
             Kind::Once | Kind::Retried | Kind::Dead { .. } | Kind::Series { end: End::Count, .. } => {}
             Kind::Cancelled => {
                 wait(Duration::from_millis(u64::try_from(planned.delay_ms)?) / 2).await;
-                self.ledger.note_cancel(planned.number, self.cancel(id).await?);
+                self.ledger.note_cancel(planned.number, self.cancel(&id).await?);
             }
             Kind::Series { end: End::Cancel, .. } => {
-                let series = job["seriesId"].as_str().context("a recurring job has a series")?;
-                self.cancel_series(planned.number, series, due).await?;
+                let series = series_id.context("a recurring job has a series")?;
+                self.cancel_series(planned.number, &series, due).await?;
             }
         }
         Ok(())
@@ -107,11 +132,10 @@ impl Load {
             if !self.ledger.has_call(number, OCCURRENCES) {
                 continue;
             }
-            let page = self.expect(Method::GET, &format!("?seriesId={series}&status=Pending"), 200).await?;
-            let next = page["items"].as_array().and_then(|items| items.first()).and_then(|job| job["id"].as_str());
+            let page: Page = self.get(&format!("?seriesId={series}&status=Pending")).await?;
             // Until the outcome of the last one is recorded there is none; or it is being delivered.
-            if let Some(id) = next
-                && self.cancel(id).await? == Cancel::Done
+            if let Some(next) = page.items.first()
+                && self.cancel(&next.id).await? == Cancel::Done
             {
                 self.ledger.note_cancel(number, Cancel::Done);
                 return Ok(());
@@ -125,25 +149,25 @@ impl Load {
         match status {
             200 => Ok(Cancel::Done),
             409 => Ok(Cancel::TooLate),
-            _ => bail!("DELETE was answered {status} {answer}"),
+            _ => bail!("DELETE was answered {status} {}", words(&answer)),
         }
     }
 
-    async fn create(&self, planned: &Planned, body: &str, expected: u16) -> anyhow::Result<Value> {
+    async fn create(&self, planned: &Planned, body: &str, expected: u16) -> anyhow::Result<Job> {
         let key = planned.has_key.then(|| planned.name());
         let (status, answer) = self.ask(Method::POST, "", Some(body.to_owned()), key).await?;
         if status != expected {
-            bail!("POST was answered {status} {answer}, not {expected}");
+            bail!("POST was answered {status} {}, not {expected}", words(&answer));
         }
-        Ok(answer)
+        Ok(serde_json::from_slice(&answer)?)
     }
 
-    async fn expect(&self, method: Method, path: &str, expected: u16) -> anyhow::Result<Value> {
-        let (status, answer) = self.ask(method, path, None, None).await?;
-        if status != expected {
-            bail!("{path} was answered {status} {answer}, not {expected}");
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let (status, answer) = self.ask(Method::GET, path, None, None).await?;
+        if status != 200 {
+            bail!("{path} was answered {status} {}", words(&answer));
         }
-        Ok(answer)
+        Ok(serde_json::from_slice(&answer)?)
     }
 
     async fn ask(
@@ -152,7 +176,7 @@ impl Load {
         path: &str,
         body: Option<String>,
         key: Option<String>,
-    ) -> anyhow::Result<(u16, Value)> {
+    ) -> anyhow::Result<(u16, Vec<u8>)> {
         let mut request = self.http.request(method, format!("{}/scheduled-jobs{path}", self.api)).bearer_auth(TOKEN);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
@@ -162,14 +186,13 @@ impl Load {
         }
         let answer = request.send().await?;
         let status = answer.status().as_u16();
-        Ok((status, serde_json::from_slice(&answer.bytes().await?)?))
+        Ok((status, answer.bytes().await?.into()))
     }
 
     /// How many jobs the API counts as open, and whether it counted all.
     pub(crate) async fn open(&self) -> anyhow::Result<(u64, bool)> {
         let answer = self.http.get(format!("{}/stats/jobs", self.api)).bearer_auth(TOKEN).send().await?;
-        let counts: Value = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
-        let open = counts["open"].as_u64().context("/stats/jobs counts the open ones")?;
+        let Counts { open } = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
         Ok((open, open < 10_000))
     }
 
@@ -178,19 +201,21 @@ impl Load {
         let mut found: HashMap<u64, Vec<Stored>> = HashMap::new();
         let mut path = "?limit=200&order=asc".to_owned();
         loop {
-            let page = self.expect(Method::GET, &path, 200).await?;
-            for job in page["items"].as_array().context("a list has items")? {
-                let name = job["correlationId"].as_str().unwrap_or_default();
-                let number = Planned::number_in(name).with_context(|| format!("nobody asked for {job}"))?;
-                let count = |field: &str| job[field].as_u64().and_then(|count| u32::try_from(count).ok());
-                found.entry(number).or_default().push(Stored {
-                    status: job["status"].as_str().context("a job has a status")?.to_owned(),
-                    attempts: count("attempts").context("a job has attempts")?,
-                    occurrence: count("occurrenceNumber").unwrap_or(1),
-                });
+            let page: Page = self.get(&path).await?;
+            for job in page.items {
+                let name = job.correlation_id.unwrap_or_default();
+                let number = Planned::number_in(&name).with_context(|| format!("nobody asked for {}", job.id))?;
+                let occurrence = job.occurrence_number.unwrap_or(1);
+                let Job { status, attempts, .. } = job;
+                found.entry(number).or_default().push(Stored { status, attempts, occurrence });
             }
-            let Some(cursor) = page["nextCursor"].as_str() else { return Ok(found) };
+            let Some(cursor) = page.next_cursor else { return Ok(found) };
             path = format!("?limit=200&order=asc&cursor={cursor}");
         }
     }
+}
+
+/// The beginning of an answer.
+fn words(answer: &[u8]) -> String {
+    String::from_utf8_lossy(answer).chars().take(300).collect()
 }

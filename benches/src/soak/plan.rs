@@ -2,7 +2,7 @@
 //! It sends nothing. Neighbours: `load` sends it, `check` compares it with what came of it.
 
 use chrono::{DurationRound as _, TimeDelta};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use shared::clock::{Timestamp, format_instant};
 
 /// Receivers, each a host of its own; the last one takes its time.
@@ -124,12 +124,11 @@ impl Planned {
 
     /// The body of the request.
     pub(crate) fn body(&self, receiver: &str, due: Timestamp) -> String {
-        let mut fields = json!({
-            "callbackUrl": format!("{receiver}/hook"),
-            "idempotencyKey": self.name(),
-            "correlationId": self.name(),
-        });
-        let mut set = |name: &str, value: Value| fields[name] = value;
+        let mut fields = Map::new();
+        let mut set = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+        set("callbackUrl", format!("{receiver}/hook").into());
+        set("idempotencyKey", self.name().into());
+        set("correlationId", self.name().into());
         match self.kind {
             Kind::Once | Kind::Retried | Kind::Cancelled => {}
             Kind::Dead { attempts } => set("maxRetries", attempts.into()),
@@ -149,7 +148,7 @@ impl Planned {
         if !matches!(self.kind, Kind::Series { is_calendar: true, .. }) {
             set("fireAtUtc", format_instant(due).into());
         }
-        let fields = fields.to_string();
+        let fields = Value::Object(fields).to_string();
         format!("{},\"payload\":{}}}", fields.trim_end_matches('}'), self.payload())
     }
 
