@@ -30,7 +30,7 @@ pub(super) fn page(machine: &str, options: &Options, soak: &Soak, wrong: &[Strin
         "{machine}\n- {} creations a second for {} minutes, seed {}\n\n",
         options.rate, options.minutes, options.seed
     );
-    page += &jobs(soak, wrong, minutes);
+    page += &jobs(options, soak, wrong);
     page += &growth(&curves, &steady);
     let plots = plots(&soak.samples, minutes);
     for Plot { name, .. } in &plots {
@@ -39,7 +39,8 @@ pub(super) fn page(machine: &str, options: &Options, soak: &Soak, wrong: &[Strin
     Found { plots, pages: vec![("docs/soak.md", page)], ..Found::default() }
 }
 
-fn jobs(soak: &Soak, wrong: &[String], minutes: f64) -> String {
+fn jobs(options: &Options, soak: &Soak, wrong: &[String]) -> String {
+    let (minutes, aim) = (whole(options.minutes), whole(options.poll_seconds) + 2.0);
     let mut page = "## What came of the jobs\n\n| kind | created | ended as they must |\n|---|---|---|\n".to_owned();
     let mut kinds: Vec<_> = soak.ends.kinds.iter().map(|(kind, counts)| (name(*kind), *counts)).collect();
     kinds.sort_unstable();
@@ -59,7 +60,7 @@ fn jobs(soak: &Soak, wrong: &[String], minutes: f64) -> String {
         "- {} creations in {} minutes: {} a second; sent after the timetable by {} ms (p99), at most {} ms\n\
          - {} repeated, {} read, {} pages of lists, {} cancellations; {} jobs in the list afterwards, later occurrences included\n\
          - {} calls, of which {} were duplicates\n\
-         - late by {} s (p50), {} s (p99), {} s (max); earliest {} s\n\
+         - late by {} s (p50), {} s (p99), {} s (max); earliest {} s; the aim is a poll interval and two seconds, {} s: {}\n\
          - creations answered after {} ms (p50), {} ms (p99), {} ms (max)\n",
         of(counts.created),
         number(minutes),
@@ -77,6 +78,8 @@ fn jobs(soak: &Soak, wrong: &[String], minutes: f64) -> String {
         number(late.p99),
         number(late.max),
         number(percentile(&pages.late, 0)),
+        number(aim),
+        if late.max <= aim { "met" } else { "**missed**" },
         number(answers.p50),
         number(answers.p99),
         number(answers.max),
@@ -107,14 +110,14 @@ fn name(kind: Kind) -> String {
 
 fn growth(curves: &[Curve], steady: &[&Sample]) -> String {
     let mut page = "## What grows, and what does not\n\nMedians of the three thirds of the time in which jobs were created, and the slope over the last two of them.\n\n\
-        | what | first third | middle | last | slope, an hour | may differ by | flat |\n|---|---|---|---|---|---|---|\n"
+        | what | unit | first third | middle | last | slope, an hour | may rise by | flat |\n|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for Curve { name, unit, allowed, points } in curves {
         let Verdict { thirds: [first, middle, last], slope, is_flat } = Verdict::of(points, *allowed);
         let flat = if is_flat { "yes" } else { "**no**" };
         let Allowance { percent, absolute } = allowed;
         page += &format!(
-            "| {name} | {} | {} | {} {unit} | {} {unit} | {} % or {} {unit} | {flat} |\n",
+            "| {name} | {unit} | {} | {} | {} | {} | {} % or {} | {flat} |\n",
             signed(first),
             signed(middle),
             signed(last),
@@ -156,15 +159,15 @@ fn curves(samples: &[&Sample]) -> Vec<Curve> {
     let of = |sample: &Sample, at: usize| sample.processes.get(at).copied();
     for (at, who) in WATCHED.into_iter().enumerate() {
         add(format!("memory, {who}"), "MiB", 4.0, &|s| of(s, at).map_or(f64::NAN, |p| p.memory_mib));
-        add(format!("file handles, {who}"), "", 8.0, &|s| of(s, at).map_or(f64::NAN, |p| whole(p.handles)));
-        add(format!("threads, {who}"), "", 4.0, &|s| of(s, at).map_or(f64::NAN, |p| whole(p.threads)));
+        add(format!("file handles, {who}"), "handles", 8.0, &|s| of(s, at).map_or(f64::NAN, |p| whole(p.handles)));
+        add(format!("threads, {who}"), "threads", 4.0, &|s| of(s, at).map_or(f64::NAN, |p| whole(p.threads)));
     }
     add("lateness, p50".to_owned(), "s", 0.1, &|sample| sample.late.p50);
     add("lateness, p99".to_owned(), "s", 0.1, &|sample| sample.late.p99);
     add("lateness, the latest".to_owned(), "s", 0.1, &|sample| sample.late.max);
     add("creation, p50".to_owned(), "ms", 1.0, &|sample| sample.answers.p50);
     add("creation, p99".to_owned(), "ms", 1.0, &|sample| sample.answers.p99);
-    add("open jobs".to_owned(), "", 100.0, &|sample| sample.open.map_or(f64::NAN, whole));
+    add("open jobs".to_owned(), "jobs", 100.0, &|sample| sample.open.map_or(f64::NAN, whole));
     add("write-ahead log of the store".to_owned(), "MiB", 4.0, &|sample| whole(sample.log_bytes) / MIB);
     for (at, who) in WATCHED.into_iter().enumerate() {
         let points = processor(samples, at);
