@@ -7,12 +7,13 @@ FUZZ_SECONDS ?= 60
 ONLY ?=
 KILLS ?= 1000
 SEED ?=
+MINUTES ?= 30
 
 # Where rustup puts cargo, for shells that were open before it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run docs test test-dashboard test-sdks lint fuzz crash build package bench sam-local test-sam-local clean
+.PHONY: help run docs test test-dashboard test-sdks lint fuzz crash build package bench soak sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -74,6 +75,12 @@ bench: package ## measures speed, memory, size and cost beside bare loops and ot
 	@scripts/install-bench-needs
 	cargo build --release --locked --package benches --package scheduler --bin benches
 	@"$${CARGO_TARGET_DIR:-target}/release/benches" $(if $(ONLY),--keep $(addprefix --only ,$(ONLY)))
+
+soak: ## a steady load for MINUTES=30, and whether anything but the history grows; writes docs/soak.md; SEED= for other jobs
+	@scripts/install-build-needs
+	@scripts/build-dashboard
+	cargo build --release --locked --package benches --package scheduler --bin benches
+	@"$${CARGO_TARGET_DIR:-target}/release/benches" soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 sam-local: ## the packaged stack in Docker: API Gateway's emulation on PORT, DynamoDB Local, the poller each minute
 	@scripts/sam-local --check

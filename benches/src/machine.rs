@@ -15,6 +15,15 @@ const CRATES: [&str; 5] = ["aws-sdk-dynamodb", "reqwest", "tokio", "axum", "dyno
 
 /// A list in Markdown.
 pub(crate) fn describe() -> anyhow::Result<String> {
+    describe_with(&format!(", {}", java_version()?))
+}
+
+/// For what needs no Java.
+pub(crate) fn describe_without_java() -> anyhow::Result<String> {
+    describe_with("")
+}
+
+fn describe_with(java: &str) -> anyhow::Result<String> {
     let cpu = field("/proc/cpuinfo", "model name")?;
     let cores = std::thread::available_parallelism()?;
     let memory: u64 = field("/proc/meminfo", "MemTotal")?.trim_end_matches(" kB").parse()?;
@@ -24,14 +33,13 @@ pub(crate) fn describe() -> anyhow::Result<String> {
     let load: Vec<&str> = load.split(' ').take(3).collect();
     let commit = first_line(Command::new("git").args(["-C", ROOT, "log", "-1", "--format=%h of %cs"]))?;
     Ok(format!(
-        "- {}, commit {commit}\n- {cores} cores of {cpu}, {} GiB, {}, Linux {}; load average before the start {}\n- {}, {}; {}",
+        "- {}, commit {commit}\n- {cores} cores of {cpu}, {} GiB, {}, Linux {}; load average before the start {}\n- {}{java}; {}",
         Clock::System.now().format("%Y-%m-%d %H:%M UTC"),
         memory >> 20,
         system.trim_matches('"'),
         kernel.trim(),
         load.join(" "),
         first_line(Command::new("rustc").arg("--version"))?,
-        java_version()?,
         versions()?,
     ))
 }

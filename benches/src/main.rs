@@ -22,12 +22,14 @@ mod process;
 mod receiver;
 mod report;
 mod roles;
+mod soak;
 mod stores;
 mod turns;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use mimalloc::MiMalloc;
@@ -79,8 +81,13 @@ enum Scenario {
 #[derive(Debug, Subcommand)]
 #[command(hide = true)]
 enum Role {
-    /// The embedded store in memory, until standard input ends.
-    Store,
+    /// Not a part but a measurement of its own: a steady load, and whether anything grows that should not.
+    Soak(soak::Options),
+    /// The embedded store, in memory or on a file, until standard input ends.
+    Store {
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// A receiver on several ports, until standard input ends.
     Receiver(receiver::Manner),
     /// The API on one port, until standard input ends.
@@ -98,6 +105,13 @@ enum Role {
         place: roles::Place,
         #[arg(long)]
         jobs: u64,
+    },
+    /// The poller at this interval, until standard input ends.
+    SteadyPoller {
+        #[command(flatten)]
+        place: roles::Place,
+        #[arg(long)]
+        poll_seconds: u64,
     },
     /// The loop that the poller is compared with.
     Bare {
@@ -130,13 +144,28 @@ async fn main() -> ExitCode {
 
 async fn play(role: Role) -> anyhow::Result<()> {
     match role {
-        Role::Store => roles::store().await,
+        Role::Soak(options) => soak(&options).await,
+        Role::Store { data } => roles::store(data.as_deref()).await,
         Role::Receiver(manner) => receiver::serve(manner).await,
         Role::Api(place) => roles::api(&place).await,
         Role::Poller { place, jobs } => roles::poller(&place, jobs).await,
         Role::PollerEachMinute { place, jobs } => roles::poller_each_minute(&place, jobs).await,
+        Role::SteadyPoller { place, poll_seconds } => {
+            roles::steady_poller(&place, Duration::from_secs(poll_seconds)).await
+        }
         Role::Bare { place, without_post } => roles::bare(&place, !without_post).await,
     }
+}
+
+/// The page is written whatever came of it; what must not be is an error.
+async fn soak(options: &soak::Options) -> anyhow::Result<()> {
+    let (found, wrong) = soak::run(options).await?;
+    write(&found)?;
+    for (path, page) in &found.pages {
+        process::say(&format!("{page}\nwritten to {path}"))?;
+    }
+    anyhow::ensure!(wrong.is_empty(), "{} calls or answers are lost or wrong", wrong.len());
+    Ok(())
 }
 
 /// A scenario that cannot be measured here leaves the others standing, but not the page of the last whole run.

@@ -72,6 +72,9 @@ pub(crate) fn lines(name: &'static str, title: &str, axes: [&str; 2], is_logarit
     let mut marks: Vec<f64> = points().map(|(x, _)| x).collect();
     marks.sort_by(f64::total_cmp);
     marks.dedup();
+    if marks.len() > 20 && !is_logarithmic {
+        marks = round_marks(least, most);
+    }
     let step = marks.len().div_ceil(8).max(1);
     for x in marks.into_iter().step_by(step) {
         text(&mut body, at(x, 0.0).0, TOP + SIZE[1] + 18.0, "middle", &number(x));
@@ -111,6 +114,12 @@ fn line(body: &mut String, text: std::fmt::Arguments<'_>) {
     body.push('\n');
 }
 
+/// At most eight round figures, for a line of many points.
+fn round_marks(least: f64, most: f64) -> Vec<f64> {
+    let step = round_up((most - least) / 7.0);
+    (0..8_u8).map(|count| ((least / step).ceil() + f64::from(count)) * step).take_while(|mark| *mark <= most).collect()
+}
+
 /// To one, two or five times a power of ten.
 fn round_up(figure: f64) -> f64 {
     if figure <= 0.0 {
@@ -130,6 +139,12 @@ mod tests {
         for (figure, end) in [(0.0, 1.0), (0.03, 0.05), (1.0, 1.0), (7.0, 10.0), (61.4, 100.0), (1_200.0, 2_000.0)] {
             assert!((round_up(figure) - end).abs() < 1e-9, "{figure} ends at {}", round_up(figure));
         }
+    }
+
+    #[test]
+    fn a_line_of_many_points_is_marked_at_round_figures() {
+        assert_eq!(round_marks(0.0, 34.2), [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0]);
+        assert_eq!(round_marks(1.0, 100.0), [20.0, 40.0, 60.0, 80.0, 100.0]);
     }
 
     #[test]

@@ -75,6 +75,6 @@ fn answering(manner: &Manner, lateness: Arc<Mutex<Vec<i64>>>) -> Router {
 }
 
 #[expect(clippy::disallowed_methods, reason = "taking its time is what a slow receiver is for")]
-async fn wait(delay: Duration) {
+pub(crate) async fn wait(delay: Duration) {
     tokio::time::sleep(delay).await;
 }

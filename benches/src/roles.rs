@@ -1,10 +1,14 @@
 //! What the processes of a measurement do: the product's own parts as a program would start them, and their surroundings.
 //! Nothing here measures but the drains, which measure themselves. Neighbours: `process` starts them, `bare` is the loop.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use dynoxide::Database;
 use poller::{Poller, Window};
@@ -15,10 +19,14 @@ use shared::store::tenants::Tenants;
 use shared::store::{Store, TableNames, local_client};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
 use crate::bare;
 use crate::process::{Drain, cpu_seconds, peak_kib, say};
+
+/// As many as `scheduler dev` has.
+const TICKS_AT_ONCE: usize = 4;
 
 /// Where the jobs are.
 #[derive(Clone, Debug, Args)]
@@ -57,10 +65,14 @@ impl Place {
     }
 }
 
-pub(crate) async fn store() -> anyhow::Result<()> {
+/// On a file, or in memory.
+pub(crate) async fn store(data: Option<&Path>) -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     say(&format!("http://{}", listener.local_addr()?))?;
-    let database = Database::memory()?;
+    let database = match data {
+        None => Database::memory()?,
+        Some(file) => Database::new(file.to_str().context("the name of the data file is UTF-8")?)?,
+    };
     dynoxide::server::serve_with_shutdown(listener, database, end_of_input()).await.map_err(anyhow::Error::msg)
 }
 
@@ -101,6 +113,38 @@ pub(crate) async fn poller_each_minute(place: &Place, jobs: u64) -> anyhow::Resu
         delivered += poller.tick(&Window::open()).await.delivered;
     }
     say(&delivered.to_string())
+}
+
+/// A tick at once and then one each interval that may overlap, as `scheduler dev` has them, until standard input ends.
+/// Then it says the sums of what the ticks summed up.
+pub(crate) async fn steady_poller(place: &Place, interval: Duration) -> anyhow::Result<()> {
+    let poller = Poller::new(&place.settings()?, place.store()?, place.tenants(), Clock::System)?;
+    let sums: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
+    let room = Arc::new(Semaphore::new(TICKS_AT_ONCE));
+    let mut timer = tokio::time::interval(interval);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = pin!(end_of_input());
+    say("polls")?;
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            _ = timer.tick() => {}
+        }
+        let Ok(permit) = room.clone().try_acquire_owned() else { continue };
+        let (poller, sums) = (poller.clone(), sums.clone());
+        tokio::spawn(async move {
+            let summary = serde_json::to_value(poller.tick(&Window::open()).await);
+            let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+            for (name, figure) in summary.iter().filter_map(serde_json::Value::as_object).flatten() {
+                *sums.entry(name.clone()).or_default() += figure.as_u64().unwrap_or_default();
+            }
+            drop(permit);
+        });
+    }
+    // What is in flight ends before it is summed up.
+    drop(room.acquire_many(u32::try_from(TICKS_AT_ONCE)?).await?);
+    let sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+    say(&serde_json::to_string(&*sums)?)
 }
 
 pub(crate) async fn bare(place: &Place, posts: bool) -> anyhow::Result<()> {
