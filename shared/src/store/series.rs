@@ -3,8 +3,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Attributes, number, text};
 use super::batch::BATCH;
+use super::item::{Attributes, number, text};
 use super::list::{ListQuery, Order, Position};
 use super::table::{SERIES_INDEX, attribute};
 use super::{Store, StoreError, unavailable};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use serde_json::json;
 
@@ -12,6 +12,9 @@ use crate::invariants_work::{call, daily, ended, healthy, open};
 use crate::support::invariants::Evidence;
 use crate::support::receiver::Call;
 use crate::support::rows::Row;
+
+/// Between two attempts of one job.
+const SOONEST_AGAIN: TimeDelta = TimeDelta::seconds(15);
 
 /// The client was told that this job is cancelled.
 #[derive(Clone, Debug)]
@@ -67,6 +70,7 @@ impl Report {
         self.violations.extend(spoilt(&evidence.calls));
         self.violations.extend(called_although_cancelled(evidence, cancellations));
         self.violations.extend(gone_on(evidence, cancellations));
+        self.violations.extend(taken_too_soon(&evidence.calls));
     }
 
     pub(super) fn kill_count(&self) -> u64 {
@@ -133,6 +137,27 @@ fn gone_on(evidence: &Evidence, cancellations: &[Cancellation]) -> Vec<String> {
     found
 }
 
+/// Two attempts, by the clocks of their programs. A failure waits for a minute at least; an attempt that its poller
+/// leaves is taken over when its lease is over, 30 s after its timeout, of which the claim's answer and
+/// the way to the call may have taken 15.
+fn taken_too_soon(calls: &[Call]) -> Vec<String> {
+    let mut attempts: BTreeMap<(&str, u32), DateTime<Utc>> = BTreeMap::new();
+    for call in calls {
+        let (Some(at), Some(number)) = (call.at, call.header("contit-attempt").and_then(|n| n.parse().ok())) else {
+            continue;
+        };
+        let first = attempts.entry((job_id(call), number)).or_insert(at);
+        *first = at.min(*first);
+    }
+    let mut found = Vec::new();
+    for ((one, at), (next, again)) in attempts.iter().zip(attempts.iter().skip(1)) {
+        if one.0 == next.0 && *again - *at < SOONEST_AGAIN {
+            found.push(format!("18. job {}: attempt {} at {at}, attempt {} at {again}", one.0, one.1, next.1));
+        }
+    }
+    found
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
@@ -175,8 +200,9 @@ fn each_way_to_break_a_rule_of_the_laboratory_is_found() {
         }),
         ("17", "a cancelled series goes on", |e| {
             e.rows[4] = ended("s2", "DeadLetter", daily(2, "2026-03-29T01:30:00.000Z"));
-            e.rows[4].created_at = e.rows[3].created_at + chrono::TimeDelta::hours(3);
+            e.rows[4].created_at = e.rows[3].created_at + TimeDelta::hours(3);
         }),
+        ("18", "a lease is not waited for", |e| e.calls[1].at = e.calls[0].at.map(|at| at + TimeDelta::seconds(14))),
     ];
     let good = || {
         let mut evidence = healthy();
@@ -187,6 +213,7 @@ fn each_way_to_break_a_rule_of_the_laboratory_is_found() {
             row.name = Some(format!("job {number}"));
         }
         evidence.rows[0].name = Some("job done".to_owned());
+        evidence.calls[1].at = evidence.calls[0].at.map(|at| at + TimeDelta::minutes(1));
         for call in &mut evidence.calls {
             call.path_and_query = "/1".to_owned();
             call.body = r#"{"job":1}"#.into();
@@ -194,12 +221,12 @@ fn each_way_to_break_a_rule_of_the_laboratory_is_found() {
         evidence
     };
     let judged = |evidence: &Evidence| {
-        let heard_at = evidence.rows[3].created_at + chrono::TimeDelta::minutes(150);
+        let heard_at = evidence.rows[3].created_at + TimeDelta::minutes(150);
         let cancelled = Cancellation { job_id: "s1".to_owned(), heard_at };
         let mut late = evidence.clone();
         // Those of the healthy history came before it was heard.
-        late.calls.iter_mut().take(4).for_each(|call| call.received_at -= chrono::TimeDelta::hours(1));
-        late.calls.iter_mut().skip(4).for_each(|call| call.received_at += chrono::TimeDelta::hours(1));
+        late.calls.iter_mut().take(4).for_each(|call| call.received_at -= TimeDelta::hours(1));
+        late.calls.iter_mut().skip(4).for_each(|call| call.received_at += TimeDelta::hours(1));
         let mut report = Report::default();
         report.read(&late, &[cancelled]);
         report.violations
