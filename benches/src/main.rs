@@ -22,6 +22,8 @@ mod process;
 mod receiver;
 mod report;
 mod roles;
+#[cfg(any(test, feature = "simulation"))]
+mod simulation;
 mod stores;
 mod turns;
 
@@ -78,6 +80,9 @@ enum Scenario {
 #[derive(Debug, Subcommand)]
 #[command(hide = true)]
 enum Role {
+    /// `make simulate`: what more jobs than this machine could deliver would take; writes docs/scaling.md.
+    #[cfg(any(test, feature = "simulation"))]
+    Simulate(simulation::Options),
     /// The embedded store in memory, until standard input ends.
     Store,
     /// A receiver on several ports, until standard input ends.
@@ -125,6 +130,8 @@ async fn main() -> ExitCode {
 
 async fn play(role: Role) -> anyhow::Result<()> {
     match role {
+        #[cfg(any(test, feature = "simulation"))]
+        Role::Simulate(options) => simulation::simulate(&options),
         Role::Store => roles::store().await,
         Role::Receiver(manner) => receiver::serve(manner).await,
         Role::Api(place) => roles::api(&place).await,
