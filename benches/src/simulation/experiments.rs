@@ -40,7 +40,7 @@ pub(super) struct Run {
 
 const MILLION: f64 = 1e6;
 
-/// All of them. Where jobs are spread evenly, `minutes` of the hour are simulated.
+/// All of them. `minutes` of the hour are simulated of each size; the curves have one, the new table as many as it needs.
 pub(super) fn all(seed: u64, minutes: u32) -> Vec<Experiment> {
     let base = Scenario { minutes, seed, ..Scenario::default() };
     let even = |millions: f64, shards: u32, workers: u32, of: u32| Scenario {
@@ -67,28 +67,28 @@ pub(super) fn all(seed: u64, minutes: u32) -> Vec<Experiment> {
     add(Part::Spike, "as many as there may be", spike(1.0, 100, 100, 50));
     add(Part::Spike, "as many as there may be", spike(10.0, 100, 100, 100));
     for shards in [24, 28, 32, 48, 96] {
-        add(Part::Shards, "", even(100.0, shards, shards, shards));
+        add(Part::Shards, "", Scenario { minutes: 1, ..even(100.0, shards, shards, shards) });
     }
     for workers in [16, 24, 32, 48, 96] {
-        add(Part::Workers, "", even(100.0, 96, workers, workers));
+        add(Part::Workers, "", Scenario { minutes: 1, ..even(100.0, 96, workers, workers) });
     }
-    add(Part::Ramp, "new", Scenario { table: Table::New, minutes: 45, ..even(10.0, 50, 50, 50) });
+    add(Part::Ramp, "new", Scenario { table: Table::New, minutes: 45, ..even(10.0, 100, 100, 100) });
     for tenants in [1, 2, 3, 5] {
-        add(Part::Tenants, "", Scenario { tenants, ..even(10.0, 16, 16, 16) });
+        add(Part::Tenants, "", Scenario { tenants, minutes: 1, ..even(10.0, 16, 16, 16) });
     }
-    let hundred = even(100.0, 96, 48, 48);
+    let hundred = Scenario { minutes: 1, ..even(100.0, 96, 48, 48) };
     add(
         Part::Others,
         "the default quota of 40,000 units a second",
         Scenario { quota: DEFAULT_QUOTA, ..hundred.clone() },
     );
     for (label, shards) in [("as many created in the same hour", 48), ("as many created in the same hour", 96)] {
-        add(Part::Others, label, Scenario { created_meanwhile: true, ..even(100.0, shards, 48, 48) });
+        add(Part::Others, label, Scenario { created_meanwhile: true, minutes: 1, ..even(100.0, shards, 48, 48) });
     }
     add(
         Part::Others,
         "workers of 1,769 MB, a whole processor each",
-        Scenario { memory_mb: 1_769.0, ..even(100.0, 96, 24, 24) },
+        Scenario { memory_mb: 1_769.0, minutes: 1, ..even(100.0, 96, 24, 24) },
     );
     found
 }

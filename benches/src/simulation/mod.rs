@@ -53,11 +53,12 @@ pub(crate) fn simulate(options: &Options) -> anyhow::Result<()> {
         bail!("there is no such part");
     }
     let how = format!(
-        "{}\n- `make simulate`, seed {}: {} runs in {:.0} s, two at a time",
-        machine::describe()?,
+        "{}; seed {}, {} runs in {:.0} s, {} at a time. The same seed gives the same figures.",
+        machine::when()?,
         options.seed,
         runs.len(),
-        watch.elapsed().as_secs_f64()
+        watch.elapsed().as_secs_f64(),
+        options.threads,
     );
     let page = page::page(&runs, &how)?;
     if options.only.is_some() {

@@ -53,6 +53,14 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
             ("poll interval + 2 s".to_owned(), promise),
         ]
     };
+    let repeated = |part: Part, across: fn(&Scenario) -> u32| -> Vec<Line> {
+        let line = |name: &str, count: fn(&Outcome) -> usize| {
+            let point =
+                |run: &Run| (f64::from(across(&run.experiment.scenario)), percent(count(&run.outcome), &run.outcome));
+            (name.to_owned(), of(part).map(point).collect())
+        };
+        vec![line("called again", |outcome| outcome.repeated), line("not recorded", |outcome| outcome.left)]
+    };
     let by_minute = |run: &Run| (0u32..).map(f64::from).zip(run.outcome.by_minute.iter().copied()).collect();
     let ramp = of(Part::Ramp).map(|run| ("largest".to_owned(), by_minute(run))).collect::<Vec<Line>>();
     let hundred = "100 million jobs an hour";
@@ -72,11 +80,18 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
             &over(Part::Workers, |scenario| scenario.workers),
         ),
         lines(
-            "scaling-tenants",
-            "Lateness over tenants, 10 million jobs an hour",
-            ["tenants with equal shares", "seconds"],
+            "scaling-shards-again",
+            &format!("Callbacks sent again over shards, {hundred}"),
+            ["SHARD_COUNT", "% of the jobs"],
             false,
-            &over(Part::Tenants, |scenario| scenario.tenants),
+            &repeated(Part::Shards, |scenario| scenario.shards),
+        ),
+        lines(
+            "scaling-tenants",
+            "Callbacks sent again over tenants, 10 million jobs an hour",
+            ["tenants with equal shares", "% of the jobs"],
+            false,
+            &repeated(Part::Tenants, |scenario| scenario.tenants),
         ),
         lines(
             "scaling-new-table",
@@ -106,7 +121,7 @@ fn seconds(outcome: &Outcome) -> Vec<String> {
 }
 
 fn keeps_up(outcome: &Outcome) -> String {
-    let kept = outcome.max <= PROMISE && outcome.left == 0;
+    let kept = outcome.max <= PROMISE && outcome.left == 0 && outcome.repeated == 0;
     if kept { "yes" } else { "**no**" }.to_owned()
 }
 
@@ -124,6 +139,16 @@ fn throttled(outcome: &Outcome) -> String {
     if said.is_empty() { "none".to_owned() } else { said.join(", ") }
 }
 
+/// Of a hundred jobs, those that were called more than once, and those whose outcome was not recorded in the end.
+fn again(outcome: &Outcome) -> Vec<String> {
+    [outcome.repeated, outcome.left].map(|count| number(percent(count, outcome))).to_vec()
+}
+
+fn percent(count: usize, outcome: &Outcome) -> f64 {
+    let of = |count: usize| whole(u64::try_from(count).unwrap_or(u64::MAX));
+    100.0 * of(count) / of(outcome.simulated.max(1))
+}
+
 fn money(outcome: &Outcome) -> String {
     format!("${:.2}", outcome.dollars_a_million)
 }
@@ -137,6 +162,8 @@ fn sizes(runs: &[&Run]) -> String {
         "p50, s",
         "p99, s",
         "largest, s",
+        "called again, %",
+        "not recorded, %",
         "kept",
         "refused calls, %, by",
         "$ a million",
@@ -150,27 +177,47 @@ fn sizes(runs: &[&Run]) -> String {
             scenario.workers.to_string(),
         ];
         let last = vec![keeps_up(outcome), throttled(outcome), money(outcome)];
-        [first.to_vec(), seconds(outcome), last].concat()
+        [first.to_vec(), seconds(outcome), again(outcome), last].concat()
     };
     table(&head, runs.iter().map(row))
 }
 
 fn deployments(runs: &[&Run]) -> String {
-    let head = ["shards", "workers", "p50, s", "p99, s", "largest, s", "kept", "refused calls, %, by", "$ a million"];
+    let head = [
+        "shards",
+        "workers",
+        "p50, s",
+        "p99, s",
+        "largest, s",
+        "called again, %",
+        "not recorded, %",
+        "kept",
+        "refused calls, %, by",
+        "$ a million",
+    ];
     let row = |run: &&Run| {
         let (scenario, outcome) = (&run.experiment.scenario, &run.outcome);
         let first = vec![scenario.shards.to_string(), scenario.workers.to_string()];
-        [first, seconds(outcome), vec![keeps_up(outcome), throttled(outcome), money(outcome)]].concat()
+        [first, seconds(outcome), again(outcome), vec![keeps_up(outcome), throttled(outcome), money(outcome)]].concat()
     };
     table(&head, runs.iter().map(row))
 }
 
 fn tenants(runs: &[&Run]) -> String {
-    let head = ["tenants", "p50, s", "p99, s", "largest, s", "kept", "refused calls, %, by"];
+    let head = [
+        "tenants",
+        "p50, s",
+        "p99, s",
+        "largest, s",
+        "called again, %",
+        "not recorded, %",
+        "kept",
+        "refused calls, %, by",
+    ];
     let row = |run: &&Run| {
         let outcome = &run.outcome;
         let first = vec![run.experiment.scenario.tenants.to_string()];
-        [first, seconds(outcome), vec![keeps_up(outcome), throttled(outcome)]].concat()
+        [first, seconds(outcome), again(outcome), vec![keeps_up(outcome), throttled(outcome)]].concat()
     };
     table(&head, runs.iter().map(row))
 }

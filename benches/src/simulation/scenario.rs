@@ -30,7 +30,7 @@ pub(super) const NO_QUOTA: f64 = 10_000_000.0;
 const CONCURRENCY: u32 = 1_000;
 const SECONDS_AN_HOUR: f64 = 3_600.0;
 /// Minutes after the last arrival in which what is late may still be delivered.
-const AFTERWARDS: u32 = 2;
+const AFTERWARDS: u32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shape {
