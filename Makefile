@@ -12,7 +12,7 @@ SEED ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run docs test test-dashboard test-sdks lint fuzz crash build package bench sam-local test-sam-local clean
+.PHONY: help run docs test test-dashboard test-sdks lint fuzz crash build package bench simulate sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -74,6 +74,12 @@ bench: package ## measures speed, memory, size and cost beside bare loops and ot
 	@scripts/install-bench-needs
 	cargo build --release --locked --package benches --package scheduler --bin benches
 	@"$${CARGO_TARGET_DIR:-target}/release/benches" $(if $(ONLY),--keep $(addprefix --only ,$(ONLY)))
+
+# A build of its own: the clock that jumps is in no program that is measured, run or deployed.
+simulate: ## the poller against a model of DynamoDB and Lambda at up to 100 million jobs an hour; writes docs/scaling.md; some ten minutes
+	@scripts/install-build-needs
+	cargo build --release --locked --package benches --features simulation --bin benches
+	@"$${CARGO_TARGET_DIR:-target}/release/benches" simulate
 
 sam-local: ## the packaged stack in Docker: API Gateway's emulation on PORT, DynamoDB Local, the poller each minute
 	@scripts/sam-local --check
