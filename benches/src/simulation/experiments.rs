@@ -1,9 +1,9 @@
 //! The runs that the page is made of, and how much of each is simulated. Two at a time, a thread each.
 //! It judges nothing. Neighbours: `scenario` runs one, `page` shows them.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use shared::clock::Stopwatch;
@@ -22,6 +22,8 @@ pub(super) enum Part {
     /// A new table over time.
     Ramp,
     Tenants,
+    /// One tenant's jobs at one instant.
+    OneTenant,
     /// Other limits, one at a time.
     Others,
 }
@@ -31,6 +33,14 @@ pub(super) struct Experiment {
     pub(super) part: Part,
     pub(super) label: &'static str,
     pub(super) scenario: Scenario,
+}
+
+impl Experiment {
+    /// What `--only` looks for.
+    pub(super) fn name(&self) -> String {
+        let Scenario { jobs, shards, workers, tenants, .. } = self.scenario;
+        format!("{:?}, {jobs:e} jobs, {shards} shards, {workers} workers, {tenants} tenants", self.part)
+    }
 }
 
 pub(super) struct Run {
@@ -58,13 +68,13 @@ pub(super) fn all(seed: u64, minutes: u32) -> Vec<Experiment> {
     let mut found = Vec::new();
     let mut add = |part, label, scenario| found.push(Experiment { part, label, scenario });
     add(Part::Even, "the stack's defaults", even(1.0, 16, 8, 4));
-    add(Part::Even, "the fewest", even(1.0, 1, 1, 1));
+    add(Part::Even, "the fewest", even(1.0, 2, 1, 1));
     add(Part::Even, "the stack's defaults", even(10.0, 16, 8, 4));
-    add(Part::Even, "the fewest", even(10.0, 4, 4, 4));
-    add(Part::Even, "the fewest", even(100.0, 32, 32, 32));
+    add(Part::Even, "the fewest", Scenario { minutes: 1, ..even(10.0, 6, 3, 3) });
+    add(Part::Even, "the fewest", Scenario { minutes: 1, ..even(100.0, 48, 24, 24) });
     add(Part::Even, "with room", even(100.0, 96, 48, 48));
     add(Part::Spike, "the stack's defaults", spike(1.0, 16, 8, 8));
-    add(Part::Spike, "as many as there may be", spike(1.0, 100, 100, 50));
+    add(Part::Spike, "two shards a worker", spike(1.0, 100, 50, 50));
     add(Part::Spike, "as many as there may be", spike(10.0, 100, 100, 100));
     for shards in [24, 28, 32, 48, 96] {
         add(Part::Shards, "", Scenario { minutes: 1, ..even(100.0, shards, shards, shards) });
@@ -75,6 +85,9 @@ pub(super) fn all(seed: u64, minutes: u32) -> Vec<Experiment> {
     add(Part::Ramp, "new", Scenario { table: Table::New, minutes: 45, ..even(10.0, 100, 100, 100) });
     for tenants in [1, 2, 3, 5] {
         add(Part::Tenants, "", Scenario { tenants, minutes: 1, ..even(10.0, 16, 16, 16) });
+    }
+    for jobs in [2_000.0, 10_000.0, 50_000.0] {
+        add(Part::OneTenant, "", Scenario { jobs, tenants: 1, ..spike(1.0, 16, 8, 1) });
     }
     let hundred = Scenario { minutes: 1, ..even(100.0, 96, 48, 48) };
     add(
@@ -106,6 +119,8 @@ pub(super) fn run(experiments: Vec<Experiment>, threads: usize) -> anyhow::Resul
             different.push(experiment);
         }
     }
+    // The long ones first, or one of them is alone in the end.
+    different.sort_by_key(|experiment| Reverse(experiment.scenario.minutes));
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
@@ -141,9 +156,7 @@ pub(super) fn run(experiments: Vec<Experiment>, threads: usize) -> anyhow::Resul
 }
 
 fn say(place: usize, all: usize, experiment: &Experiment, outcome: &anyhow::Result<Outcome>, watch: &Stopwatch) {
-    let Scenario { jobs, shards, workers, .. } = experiment.scenario;
-    let (part, seconds) = (experiment.part, watch.elapsed().as_secs_f64());
-    let what = format!("{} of {all}: {part:?}, {jobs:e} jobs, {shards} shards, {workers} workers", place + 1);
+    let (what, seconds) = (format!("{} of {all}: {}", place + 1, experiment.name()), watch.elapsed().as_secs_f64());
     match outcome {
         Ok(outcome) => eprintln!(
             "simulate: {what}: {} simulated, lateness {:.1} s at most, in {seconds:.0} s",

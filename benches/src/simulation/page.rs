@@ -27,6 +27,7 @@ pub(super) fn page(runs: &[Run], how: &str) -> anyhow::Result<String> {
         ("{{workers}}", deployments(&of(Part::Workers))),
         ("{{ramp}}", ramp_row(&of(Part::Ramp))),
         ("{{tenants}}", tenants(&of(Part::Tenants))),
+        ("{{one-tenant}}", sizes(&of(Part::OneTenant))),
         ("{{others}}", sizes(&of(Part::Others))),
         ("{{samples}}", samples(runs)),
     ] {
@@ -111,9 +112,9 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     text
 }
 
-/// A million, as people say it.
+/// As people say it.
 fn millions(jobs: f64) -> String {
-    format!("{} M", number(jobs / 1e6))
+    if jobs < 1e6 { number(jobs) } else { format!("{} M", number(jobs / 1e6)) }
 }
 
 fn seconds(outcome: &Outcome) -> Vec<String> {
@@ -229,11 +230,10 @@ fn ramp_row(runs: &[&Run]) -> String {
             .iter()
             .enumerate()
             .fold((0, 0.0), |most, (minute, lateness)| if *lateness > most.1 { (minute, *lateness) } else { most });
-        let over = minutes.iter().rposition(|lateness| *lateness > PROMISE);
-        let since = over.map_or("none".to_owned(), |minute| (minute + 1).to_string());
+        let [again, left] = [run.outcome.repeated, run.outcome.left].map(|count| number(percent(count, &run.outcome)));
         format!(
-            "The largest lateness is {} s, of a job that was due in minute {worst}; the last minute with a job beyond the \
-             promise is {since} of {}.",
+            "The largest lateness is {} s, of a job that was due in minute {worst}. {again} % of the callbacks were made again, and \
+             {left} % were not recorded when it ended, three polls after the last of {} minutes.",
             number(most),
             minutes.len()
         )
@@ -247,8 +247,8 @@ fn samples(runs: &[Run]) -> String {
         "run",
         "of",
         "jobs simulated",
-        "not delivered at the end",
-        "called twice",
+        "not recorded at the end",
+        "called again",
         "failed conditions",
         "splits",
         "invocations",
