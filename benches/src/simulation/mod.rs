@@ -53,7 +53,7 @@ pub(crate) fn simulate(options: &Options) -> anyhow::Result<()> {
         bail!("there is no such run");
     }
     let how = format!(
-        "{}; seed {}, {} runs in {:.0} s, {} at a time. The same seed gives the same figures.",
+        "{}; seed {}, {} runs in {:.0} s, {} at a time.",
         machine::when()?,
         options.seed,
         runs.len(),
