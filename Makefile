@@ -13,7 +13,7 @@ MINUTES ?= 30
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run docs test test-dashboard test-sdks lint fuzz crash build package bench soak sam-local test-sam-local clean
+.PHONY: help run docs test test-dashboard test-sdks lint fuzz crash build package bench soak simulate sam-local test-sam-local clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -81,6 +81,12 @@ soak: ## a steady load for MINUTES=30, and whether anything but the history grow
 	@scripts/build-dashboard
 	cargo build --release --locked --package benches --package scheduler --bin benches
 	@"$${CARGO_TARGET_DIR:-target}/release/benches" soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# A build of its own: the clock that jumps is in no program that is measured, run or deployed.
+simulate: ## the poller against a model of DynamoDB and Lambda at up to 100 million jobs an hour; writes docs/scaling.md; some ten minutes
+	@scripts/install-build-needs
+	cargo build --release --locked --package benches --features simulation --bin benches
+	@"$${CARGO_TARGET_DIR:-target}/release/benches" simulate
 
 sam-local: ## the packaged stack in Docker: API Gateway's emulation on PORT, DynamoDB Local, the poller each minute
 	@scripts/sam-local --check

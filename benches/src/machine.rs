@@ -44,6 +44,13 @@ fn describe_with(java: &str) -> anyhow::Result<String> {
     ))
 }
 
+/// When this is, and what of the product: for what no machine decides.
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) fn when() -> anyhow::Result<String> {
+    let commit = first_line(Command::new("git").args(["-C", ROOT, "log", "-1", "--format=%h of %cs"]))?;
+    Ok(format!("{}, the product as of commit {commit}", Clock::System.now().format("%Y-%m-%d %H:%M UTC")))
+}
+
 /// The value of `name` in a file of lines `name: value` or `name=value`.
 fn field(file: &str, name: &str) -> anyhow::Result<String> {
     let text = fs::read_to_string(file).with_context(|| file.to_owned())?;

@@ -22,6 +22,8 @@ mod process;
 mod receiver;
 mod report;
 mod roles;
+#[cfg(any(test, feature = "simulation"))]
+mod simulation;
 mod soak;
 mod stores;
 mod turns;
@@ -83,6 +85,9 @@ enum Scenario {
 enum Role {
     /// Not a part but a measurement of its own: a steady load, and whether anything grows that should not.
     Soak(soak::Options),
+    /// `make simulate`: what more jobs than this machine could deliver would take; writes docs/scaling.md.
+    #[cfg(any(test, feature = "simulation"))]
+    Simulate(simulation::Options),
     /// The embedded store, in memory or on a file, until standard input ends.
     Store {
         #[arg(long)]
@@ -145,6 +150,8 @@ async fn main() -> ExitCode {
 async fn play(role: Role) -> anyhow::Result<()> {
     match role {
         Role::Soak(options) => soak(&options).await,
+        #[cfg(any(test, feature = "simulation"))]
+        Role::Simulate(options) => simulation::simulate(&options),
         Role::Store { data } => roles::store(data.as_deref()).await,
         Role::Receiver(manner) => receiver::serve(manner).await,
         Role::Api(place) => roles::api(&place).await,

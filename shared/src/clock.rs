@@ -54,15 +54,25 @@ impl VirtualClock {
     }
 }
 
-/// Measures how long something takes; unrelated to the time of day and never virtual.
+/// The monotonic clock: tokio's, which is the system's but where the simulation has paused it for all that waits.
+/// Without a store nothing waits, and there is no tokio.
+#[cfg(feature = "store")]
+type Monotonic = tokio::time::Instant;
+#[cfg(not(feature = "store"))]
+type Monotonic = std::time::Instant;
+
+/// Measures how long something takes; unrelated to the time of day.
 #[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(std::time::Instant);
+pub struct Stopwatch(Monotonic);
 
 impl Stopwatch {
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")
+    )]
     pub fn start() -> Self {
-        Self(std::time::Instant::now())
+        Self(Monotonic::now())
     }
 
     #[must_use]

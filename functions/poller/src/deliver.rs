@@ -44,6 +44,8 @@ pub struct Deliverer {
     tenants: Tenants,
     secrets: Remembered<TenantId, SigningSecrets>,
     clock: Clock,
+    #[cfg(feature = "simulation")]
+    pub(crate) wire: Option<crate::Wire>,
 }
 
 /// The deliverer cannot be built here.
@@ -80,6 +82,8 @@ impl Deliverer {
             tenants,
             secrets: Remembered::lasting(SECRETS_KEPT, clock.clone()),
             clock,
+            #[cfg(feature = "simulation")]
+            wire: None,
         })
     }
 
@@ -132,6 +136,11 @@ impl Deliverer {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        #[cfg(feature = "simulation")]
+        if let Some(wire) = &self.wire {
+            answer.status = Some(wire.send(request).await);
+            return Ok(());
+        }
         let response = self.client.request(request).await.map_err(|error| describe(&error))?;
         self.read(response, answer).await;
         Ok(())

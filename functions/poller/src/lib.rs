@@ -17,6 +17,8 @@ mod tally;
 mod tick;
 mod told;
 mod window;
+#[cfg(feature = "simulation")]
+mod wire;
 
 use std::sync::{Arc, OnceLock};
 
@@ -31,6 +33,8 @@ pub use event::{Event, UnknownEvent};
 pub use fanout::FanOut;
 pub use tally::Summary;
 pub use window::{COMFORTABLE, Window};
+#[cfg(feature = "simulation")]
+pub use wire::Wire;
 
 use fire::Fire;
 use hosts::Hosts;
@@ -60,7 +64,27 @@ impl Poller {
         Ok(poller)
     }
 
-    /// The same, but the HTTP client is built at the first delivery: it reads the certificates of the machine, and a
+    /// The same, but its callbacks go to a function in place of the network.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built on this machine.
+    #[cfg(feature = "simulation")]
+    pub fn on_wire(
+        settings: &Settings,
+        store: Store,
+        tenants: Tenants,
+        clock: Clock,
+        wire: Wire,
+    ) -> Result<Arc<Self>, DelivererError> {
+        let mut deliverer = Deliverer::new(settings, tenants.clone(), clock.clone())?;
+        deliverer.wire = Some(wire);
+        let poller = Self::lazy(settings.clone(), store, tenants, clock);
+        // It is new: nobody else has set it.
+        drop(poller.fire.deliverer.set(Ok(deliverer)));
+        Ok(poller)
+    }
+
+    /// As [`Poller::new`], but the HTTP client is built at the first delivery: it reads the certificates of the machine, and a
     /// tick with nothing due should not wait for that. If it cannot be built then, the jobs stay where they are.
     #[must_use]
     pub fn lazy(settings: Settings, store: Store, tenants: Tenants, clock: Clock) -> Arc<Self> {
