@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, PutRequest, WriteRequest,
 };
 use shared::clock::{Timestamp, parse_instant};
-use shared::ids::{JobId, SeriesId, TenantId};
+use shared::ids::{JobId, SeriesId, TenantId, WriteId};
 use shared::job::{Job, Status};
 use shared::outcomes::{Hour, Outcomes};
 use shared::store::table::{self, SERIES_INDEX};
@@ -90,7 +90,7 @@ on_both_stores! {
         let settlement = claim.settle(ended(200), noon());
         jobs.put_successor(settlement.successor.as_ref().unwrap()).await.unwrap();
         assert_eq!(units(), 4);
-        assert_eq!(jobs.settle(&settlement).await.unwrap(), Settled::Recorded);
+        assert_eq!(jobs.settle(&settlement, WriteId::random()).await.unwrap(), Settled::Recorded);
         assert_eq!(units(), 4);
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{NaiveTime, TimeDelta};
 use serde_json::{Value, json};
 use shared::clock::parse_instant;
-use shared::ids::{JobId, TenantId};
+use shared::ids::{JobId, TenantId, WriteId};
 use shared::job::Job;
 use shared::lifecycle::Delivery;
 use shared::request::{Rules, parse};
@@ -225,7 +225,7 @@ on_both_stores! {
         jobs.put_successor(settlement.successor.as_ref().unwrap()).await.unwrap();
         evidence.rows = read_table(&place.client(), &names.jobs).await;
         assert_eq!(evidence.violations(), [""; 0]);
-        assert_eq!(jobs.settle(&settlement).await.unwrap(), Settled::Recorded);
+        assert_eq!(jobs.settle(&settlement, WriteId::random()).await.unwrap(), Settled::Recorded);
         evidence.rows = read_table(&place.client(), &names.jobs).await;
         assert_eq!(evidence.violations(), [""; 0]);
         assert_eq!(evidence.rows.len(), 2);

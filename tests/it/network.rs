@@ -34,6 +34,26 @@ on_both_stores! {
         app.check().await;
     }
 
+    async fn an_outcome_that_the_store_does_not_take_at_once_costs_no_second_call(place: Store) {
+        let proxy = ChaosProxy::before(place.endpoint()).await;
+        let app = App::dev().on_through(&place, &proxy.url()).now("2026-03-28T12:00:00Z").start().await;
+        // One more than the SDK tries: refused, and carried out without an answer.
+        for (fault, now) in [(Fault::throttled(), "2026-03-28T12:01:00Z"), (Fault::DropAnswer, "2026-03-28T12:02:00Z")] {
+            let job = app.post_job(a_job().to(&app.receiver.url("/hook")).in_seconds(30)).await.created();
+            let settles = proxy.rule(operation("UpdateItem").with_text("#Done"), fault);
+            let healing = async {
+                settles.struck(5).await;
+                settles.withdraw();
+            };
+            let (walked, ()) = tokio::join!(app.advance_to(now), healing);
+            assert_eq!(walked["delivered"], 1, "{walked}");
+            let done = app.job(id(&job)).await;
+            assert_eq!((&done["status"], &done["attempts"]), (&json!("Done"), &json!(1)));
+        }
+        assert_eq!(app.receiver.calls("/hook").len(), 2);
+        app.check().await;
+    }
+
     async fn a_write_of_a_dead_program_that_arrives_late_changes_nothing(place: Store) {
         let proxy = ChaosProxy::before(place.endpoint()).await;
         let mut app = App::dev().on_through(&place, &proxy.url()).now("2026-03-28T12:00:00Z").start().await;
@@ -103,7 +123,8 @@ on_both_stores! {
         assert_eq!((&waiting["status"], &waiting["attempts"]), (&json!("Pending"), &json!(0)));
         app.wait_for_output("the next tick goes on").await;
 
-        // Neither the next occurrence nor the outcome can be recorded: the lease runs out, and it is delivered again.
+        // Neither the next occurrence nor the outcome can be recorded for longer than a poller tries: the lease runs out,
+        // and it is delivered again.
         proxy.heal();
         proxy.rule(operation("PutItem"), Fault::throttled());
         app.advance_to("2026-03-28T12:02:00Z").await;

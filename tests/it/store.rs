@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::clock::{Timestamp, parse_instant};
-use shared::ids::{JobId, SeriesId, TenantId};
+use shared::ids::{JobId, SeriesId, TenantId, WriteId};
 use shared::job::{Job, Status};
 use shared::lifecycle::{Claim, Delivery, Lost, Settlement};
 use shared::request::{self, Rules};
@@ -76,7 +76,7 @@ pub(crate) async fn write(jobs: &Jobs, settlement: &Settlement) -> Settled {
     if let Some(successor) = &settlement.successor {
         jobs.put_successor(successor).await.unwrap();
     }
-    jobs.settle(settlement).await.unwrap()
+    jobs.settle(settlement, WriteId::random()).await.unwrap()
 }
 
 pub(crate) async fn now_stored(jobs: &Jobs, id: JobId) -> Job {

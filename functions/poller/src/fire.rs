@@ -2,15 +2,17 @@
 //! It never decides what comes next (`shared::lifecycle` does) and never writes but through `shared::store`.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use shared::clock::{Clock, Stopwatch};
 use shared::config::Settings;
 use shared::failpoint::failpoint;
+use shared::ids::{JobId, WriteId};
 use shared::job::{Job, State};
 use shared::lifecycle::{Delivery, Lost, Settlement};
 use shared::store::tenants::Tenants;
 use shared::store::{Claimed, Due, Settled, Store, StoreError};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
@@ -18,6 +20,12 @@ use crate::deliver::Deliverer;
 use crate::tally::Tally;
 use crate::told::{Ended, Told};
 use crate::window::Window;
+
+/// For how long an outcome is tried to be recorded that the store does not take, though never beyond the lease.
+const RECORDING: Duration = Duration::from_secs(30);
+/// Between two tries, each of which is four of the SDK's or, when it is refused often, one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(crate) struct Fire {
@@ -135,14 +143,29 @@ impl Fire {
         Ok(self.record(settlement, told).await?)
     }
 
-    /// The successor comes first: a crash in between repeats this occurrence, but no crash ends a series.
+    /// Until the store takes the outcome, or has refused it for so long that the lease ends: what is not recorded is
+    /// called again. Whoever waits here takes no other job, so a store that is throttled gets no more claims than it can
+    /// take outcomes.
     async fn record(&self, settlement: Settlement, told: &Told) -> Result<Fired, StoreError> {
-        if let Some(successor) = &settlement.successor {
-            failpoint("poller-putting-successor");
-            self.store.put_successor(successor).await?;
-            failpoint("poller-successor-put");
-        }
-        match self.store.settle(&settlement).await? {
+        // One for all tries: one that went through although its answer was lost is known by it.
+        let (write, watch) = (WriteId::random(), Stopwatch::start());
+        let mut pause = FIRST_PAUSE;
+        let settled = loop {
+            let error = match self.try_to_record(&settlement, write).await {
+                Ok(settled) => break settled,
+                Err(error) => error,
+            };
+            if watch.elapsed() + pause > RECORDING {
+                return Err(error);
+            }
+            tracing::debug!(%error, "an outcome is not recorded yet: {error}");
+            sleep(pause.mul_f64(spread(settlement.job.id))).await;
+            if settlement.is_late(self.clock.now()) {
+                return Err(error);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        match settled {
             Settled::LeaseLost => Ok(Fired::LeaseLost),
             Settled::Recorded => {
                 failpoint("poller-settled");
@@ -154,6 +177,22 @@ impl Fire {
             }
         }
     }
+
+    /// The successor comes first: a crash in between repeats this occurrence, but no crash ends a series.
+    async fn try_to_record(&self, settlement: &Settlement, write: WriteId) -> Result<Settled, StoreError> {
+        if let Some(successor) = &settlement.successor {
+            failpoint("poller-putting-successor");
+            self.store.put_successor(successor).await?;
+            failpoint("poller-successor-put");
+        }
+        self.store.settle(settlement, write).await
+    }
+}
+
+/// From a half to one and a half: those that were refused together do not come again together.
+fn spread(id: JobId) -> f64 {
+    let [.., last] = *id.0.as_bytes();
+    0.5 + f64::from(last) / 255.0
 }
 
 fn recorded(job: &Job) -> Fired {

@@ -12,7 +12,7 @@ use shared::clock::Timestamp;
 use shared::store::{Due, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
 use crate::Poller;
@@ -22,6 +22,9 @@ use crate::window::Window;
 
 /// How long to wait for room in the line of a host before its jobs are left to the next tick.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a place stays empty after a job that the store had no answer for.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// How many pages of the queue are read at a time. A page on its way, as DynamoDB writes it, takes ten times the memory
 /// of the suggestions that it becomes.
@@ -148,7 +151,11 @@ impl Poller {
             if window.is_open() {
                 match self.fire.fire(due, window, tally, &self.told).await {
                     Ok(fired) => tally.note(fired),
-                    Err(error) => tally.note_failure(&error),
+                    Err(error) => {
+                        tally.note_failure(&error);
+                        // A store that refuses a claim at once would otherwise be asked for the next at once.
+                        sleep(AFTER_FAILURE).await;
+                    }
                 }
             } else {
                 tally.note_left();

@@ -160,13 +160,12 @@ impl Store {
     }
 
     /// Records the outcome of an attempt: condition `status = Firing AND writeId = lease`.
-    /// The successor, if any, must have been put before.
+    /// The successor, if any, must have been put before. `write` is a new id, and the same when it is tried again.
     ///
     /// # Errors
-    /// When the store fails: nothing is recorded, and the lease runs out.
-    pub async fn settle(&self, settlement: &Settlement) -> Result<Settled, StoreError> {
+    /// When the store fails: try again, or nothing is recorded and the lease runs out.
+    pub async fn settle(&self, settlement: &Settlement, write: WriteId) -> Result<Settled, StoreError> {
         let job = &settlement.job;
-        let write = WriteId::random();
         let update = match &job.state {
             State::Done(ended) | State::DeadLetter(ended) | State::Cancelled(ended) => {
                 self.ending(job.id, &job.tenant, job.state.status(), *ended, write).update_expression(
