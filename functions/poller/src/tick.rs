@@ -12,10 +12,11 @@ use shared::clock::Timestamp;
 use shared::store::{Due, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::Poller;
+use crate::fire::give_time;
 use crate::hosts::Place;
 use crate::tally::{Summary, Tally};
 use crate::window::Window;
@@ -154,7 +155,7 @@ impl Poller {
                     Err(error) => {
                         tally.note_failure(&error);
                         // A store that refuses a claim at once would otherwise be asked for the next at once.
-                        sleep(AFTER_FAILURE).await;
+                        give_time(AFTER_FAILURE).await;
                     }
                 }
             } else {
