@@ -54,14 +54,13 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
             ("poll interval + 2 s".to_owned(), promise),
         ]
     };
-    let repeated = |part: Part, across: fn(&Scenario) -> u32| -> Vec<Line> {
-        let line = |name: &str, count: fn(&Outcome) -> usize| {
-            let point =
-                |run: &Run| (f64::from(across(&run.experiment.scenario)), percent(count(&run.outcome), &run.outcome));
-            (name.to_owned(), of(part).map(point).collect())
-        };
-        vec![line("called again", |outcome| outcome.repeated), line("not recorded", |outcome| outcome.left)]
+    let repeated = |name: &str, count: fn(&Outcome) -> usize| -> Line {
+        let point =
+            |run: &Run| (f64::from(run.experiment.scenario.tenants), percent(count(&run.outcome), &run.outcome));
+        (name.to_owned(), of(Part::Tenants).map(point).collect())
     };
+    let over_tenants =
+        [repeated("called again", |outcome| outcome.repeated), repeated("not recorded", |outcome| outcome.left)];
     let by_minute = |run: &Run| (0u32..).map(f64::from).zip(run.outcome.by_minute.iter().copied()).collect();
     let ramp = of(Part::Ramp).map(|run| ("largest".to_owned(), by_minute(run))).collect::<Vec<Line>>();
     let hundred = "100 million jobs an hour";
@@ -81,18 +80,11 @@ pub(super) fn plots(runs: &[Run]) -> Vec<Plot> {
             &over(Part::Workers, |scenario| scenario.workers),
         ),
         lines(
-            "scaling-shards-again",
-            &format!("Callbacks sent again over shards, {hundred}"),
-            ["SHARD_COUNT", "% of the jobs"],
-            false,
-            &repeated(Part::Shards, |scenario| scenario.shards),
-        ),
-        lines(
             "scaling-tenants",
             "Callbacks sent again over tenants, 10 million jobs an hour",
             ["tenants with equal shares", "% of the jobs"],
             false,
-            &repeated(Part::Tenants, |scenario| scenario.tenants),
+            &over_tenants,
         ),
         lines(
             "scaling-new-table",
