@@ -58,10 +58,7 @@ impl Poller {
     /// When the HTTP client cannot be built on this machine.
     pub fn new(settings: &Settings, store: Store, tenants: Tenants, clock: Clock) -> Result<Arc<Self>, DelivererError> {
         let deliverer = Deliverer::new(settings, tenants.clone(), clock.clone())?;
-        let poller = Self::lazy(settings.clone(), store, tenants, clock);
-        // It is new: nobody else has set it.
-        drop(poller.fire.deliverer.set(Ok(deliverer)));
-        Ok(poller)
+        Ok(Self::with(deliverer, settings, store, tenants, clock))
     }
 
     /// The same, but its callbacks go to a function in place of the network.
@@ -78,10 +75,14 @@ impl Poller {
     ) -> Result<Arc<Self>, DelivererError> {
         let mut deliverer = Deliverer::new(settings, tenants.clone(), clock.clone())?;
         deliverer.wire = Some(wire);
+        Ok(Self::with(deliverer, settings, store, tenants, clock))
+    }
+
+    fn with(deliverer: Deliverer, settings: &Settings, store: Store, tenants: Tenants, clock: Clock) -> Arc<Self> {
         let poller = Self::lazy(settings.clone(), store, tenants, clock);
         // It is new: nobody else has set it.
         drop(poller.fire.deliverer.set(Ok(deliverer)));
-        Ok(poller)
+        poller
     }
 
     /// As [`Poller::new`], but the HTTP client is built at the first delivery: it reads the certificates of the machine, and a
