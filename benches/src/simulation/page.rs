@@ -147,72 +147,37 @@ fn money(outcome: &Outcome) -> String {
 }
 
 fn sizes(runs: &[&Run]) -> String {
-    let head = [
-        "jobs in the hour",
-        "deployment",
-        "shards",
-        "workers",
-        "p50, s",
-        "p99, s",
-        "largest, s",
-        "called again, %",
-        "not recorded, %",
-        "kept",
-        "refused calls, %, by",
-        "$ a million",
-    ];
-    let row = |run: &&Run| {
-        let (scenario, outcome) = (&run.experiment.scenario, &run.outcome);
-        let first = [
-            millions(scenario.jobs),
-            run.experiment.label.to_owned(),
-            scenario.shards.to_string(),
-            scenario.workers.to_string(),
-        ];
-        let last = vec![keeps_up(outcome), throttled(outcome), money(outcome)];
-        [first.to_vec(), seconds(outcome), again(outcome), last].concat()
+    let first = |run: &Run| {
+        let Scenario { jobs, shards, workers, .. } = run.experiment.scenario;
+        vec![millions(jobs), run.experiment.label.to_owned(), shards.to_string(), workers.to_string()]
     };
-    table(&head, runs.iter().map(row))
+    outcomes(&["jobs in the hour", "deployment", "shards", "workers"], first, runs, true)
 }
 
 fn deployments(runs: &[&Run]) -> String {
-    let head = [
-        "shards",
-        "workers",
-        "p50, s",
-        "p99, s",
-        "largest, s",
-        "called again, %",
-        "not recorded, %",
-        "kept",
-        "refused calls, %, by",
-        "$ a million",
-    ];
-    let row = |run: &&Run| {
-        let (scenario, outcome) = (&run.experiment.scenario, &run.outcome);
-        let first = vec![scenario.shards.to_string(), scenario.workers.to_string()];
-        [first, seconds(outcome), again(outcome), vec![keeps_up(outcome), throttled(outcome), money(outcome)]].concat()
+    let first = |run: &Run| {
+        let Scenario { shards, workers, .. } = run.experiment.scenario;
+        vec![shards.to_string(), workers.to_string()]
     };
-    table(&head, runs.iter().map(row))
+    outcomes(&["shards", "workers"], first, runs, true)
 }
 
 fn tenants(runs: &[&Run]) -> String {
-    let head = [
-        "tenants",
-        "p50, s",
-        "p99, s",
-        "largest, s",
-        "called again, %",
-        "not recorded, %",
-        "kept",
-        "refused calls, %, by",
-    ];
+    outcomes(&["tenants"], |run| vec![run.experiment.scenario.tenants.to_string()], runs, false)
+}
+
+/// A row a run: what it was by `first`, then what came of it, with or without its price.
+fn outcomes(head: &[&str], first: impl Fn(&Run) -> Vec<String>, runs: &[&Run], priced: bool) -> String {
+    let came = ["p50, s", "p99, s", "largest, s", "called again, %", "not recorded, %", "kept", "refused calls, %, by"];
+    let price: &[&str] = if priced { &["$ a million"] } else { &[] };
     let row = |run: &&Run| {
         let outcome = &run.outcome;
-        let first = vec![run.experiment.scenario.tenants.to_string()];
-        [first, seconds(outcome), again(outcome), vec![keeps_up(outcome), throttled(outcome)]].concat()
+        let mut row = [first(run), seconds(outcome), again(outcome)].concat();
+        row.extend([keeps_up(outcome), throttled(outcome)]);
+        row.extend(priced.then(|| money(outcome)));
+        row
     };
-    table(&head, runs.iter().map(row))
+    table(&[head, &came, price].concat(), runs.iter().map(row))
 }
 
 fn ramp_row(runs: &[&Run]) -> String {
