@@ -11,6 +11,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shared::clock::{Clock, Timestamp};
+use shared::store::LARGEST_COUNT;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -193,7 +194,7 @@ impl Load {
     pub(crate) async fn open(&self) -> anyhow::Result<(u64, bool)> {
         let answer = self.http.get(format!("{}/stats/jobs", self.api)).bearer_auth(TOKEN).send().await?;
         let Counts { open } = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
-        Ok((open, open < 10_000))
+        Ok((open, open < u64::from(LARGEST_COUNT)))
     }
 
     /// Every job that the list shows, under its number.
