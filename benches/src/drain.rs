@@ -37,7 +37,7 @@ pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding
         Kind::DynamoDbLocal => (Server::dynamodb_local().await?, "DynamoDB Local"),
     };
     let receiver = Server::start(&["receiver", "--ports", RECEIVERS]).await?;
-    let run = async |who, number| one(&store, &receiver, who, number).await;
+    let run = async |who, number| one(&store, &receiver, who, JOBS, number).await;
     // One that warms the store up and is not counted.
     turns::take(&[Who::Poller], 1, run).await?;
     let [ours, bare] = take([Who::Poller, Who::Bare], runs, run).await?;
@@ -58,7 +58,7 @@ pub(crate) async fn compare(kind: Kind, runs: u32) -> anyhow::Result<Vec<Finding
 pub(crate) async fn slow_receivers(runs: u32) -> anyhow::Result<Vec<Finding>> {
     let store = Server::embedded().await?;
     let slow = Server::start(&["receiver", "--ports", RECEIVERS, "--delay-ms", "50"]).await?;
-    let run = async |who, number| one(&store, &slow, who, number).await;
+    let run = async |who, number| one(&store, &slow, who, JOBS, number).await;
     let [ours, bare] = take([Who::Poller, Who::Bare], runs, run).await?;
     let all = Server::start(&["receiver", "--ports", HUNDRED]).await?;
     let but_one = Server::start(&["receiver", "--ports", HUNDRED, "--silent", "1"]).await?;
@@ -88,30 +88,25 @@ pub(crate) async fn slow_receivers(runs: u32) -> anyhow::Result<Vec<Finding>> {
 pub(crate) async fn backlog(runs: u32) -> anyhow::Result<Vec<Finding>> {
     let store = Server::embedded().await?;
     let receiver = Server::start(&["receiver", "--ports", RECEIVERS]).await?;
-    let run = async |count, number| {
-        let place = Place::new(&store.ready, &format!("backlog{number}-{count}-"));
-        jobs::seed(&place, &receiver.ready, count).await?;
-        let drain = by_the_poller(&place, count).await?;
-        jobs::clear(&place).await?;
-        Ok(drain)
-    };
-    // Long runs that differ by little: three pairs of them.
-    let [many, few] = take([MANY, FEW], runs.min(3), run).await?;
+    let run = async |(who, jobs), number| one(&store, &receiver, who, jobs, number).await;
+    // Long runs that differ by little: three of each.
+    let sides = [(Who::Poller, MANY), (Who::Bare, MANY), (Who::Poller, FEW)];
+    let [many, bare, few] = take(sides, runs.min(3), run).await?;
     let peaks = |runs: &[Drain]| Series::new("MiB", runs.iter().map(|run| mebibytes(run.peak_kib)));
     Ok(vec![
-        Finding::new("drain of 50,000 due jobs, embedded store", rates(&many)),
-        Finding::new("processor time per 1,000 callbacks of 50,000", cpu(&many)),
+        Finding::new("drain of 50,000 due jobs, embedded store", rates(&many)).beside("bare loop", rates(&bare)),
+        Finding::new("processor time per 1,000 callbacks of 50,000", cpu(&many)).beside("bare loop", cpu(&bare)),
         Finding::new("peak memory of the poller with 50,000 due jobs", peaks(&many))
             .beside("with 1,000 due", peaks(&few))
             .with_target(Target::WithinPercent(10.0)),
     ])
 }
 
-async fn one(store: &Server, receiver: &Server, who: Who, number: u32) -> anyhow::Result<Drain> {
-    let place = Place::new(&store.ready, &format!("drain{number}{who:?}-"));
-    jobs::seed(&place, &receiver.ready, JOBS).await?;
+async fn one(store: &Server, receiver: &Server, who: Who, jobs: usize, number: u32) -> anyhow::Result<Drain> {
+    let place = Place::new(&store.ready, &format!("drain{number}-{jobs}{who:?}-"));
+    jobs::seed(&place, &receiver.ready, jobs).await?;
     let drain = match who {
-        Who::Poller => by_the_poller(&place, JOBS).await?,
+        Who::Poller => by_the_poller(&place, jobs).await?,
         Who::Bare => by_the_loop(&place, &[]).await?,
         Who::Updates => by_the_loop(&place, &["--without-post"]).await?,
     };

@@ -16,7 +16,8 @@ pub(crate) type Group = (&'static str, Vec<f64>);
 pub(crate) type Line = (String, Vec<(f64, f64)>);
 
 const COLOURS: [&str; 8] = ["#1f6feb", "#8250df", "#bf8700", "#1a7f37", "#cf222e", "#0a7ea4", "#6e7781", "#bc4c00"];
-const WIDTH: f64 = 720.0;
+/// Room for the longest label, some 36 letters, to the right of lines.
+const WIDTH: f64 = 780.0;
 
 /// A horizontal bar for each name in each group, all on one scale.
 pub(crate) fn bars(name: &'static str, title: &str, unit: &str, names: &[&str], groups: &[Group]) -> Plot {
@@ -150,7 +151,7 @@ mod tests {
     #[test]
     fn the_longest_bar_and_the_highest_point_stay_within_the_plot() {
         let plot = bars("x", "t", "ms", &["a <b>", "c"], &[("first", vec![1.0, 4.0])]);
-        assert!(plot.svg.contains("a &lt;b>") && plot.svg.contains(r#"width="400.0""#), "{}", plot.svg);
+        assert!(plot.svg.contains("a &lt;b>") && plot.svg.contains(r#"width="460.0""#), "{}", plot.svg);
         let plot = lines("x", "t", ["jobs", "ms"], true, &[("a".to_owned(), vec![(1_000.0, 2.0), (1e6, 5.0)])]);
         assert!(plot.svg.contains(r#"points="64.0,192.0 504.0,48.0""#), "{}", plot.svg);
     }
