@@ -224,7 +224,7 @@ fn notes(page: &mut String, all: &[Measured]) {
         say(&format!("- {}: {}.", rival.name, rival.how));
     }
     if let Some((_, _, units, times)) = all.first() {
-        // AWS charges half a unit for a query that finds nothing, which the local store does not tell.
+        // Half a unit for a query that finds nothing is an assumption: the local store does not tell.
         let reads = units.idle.iter().filter(|(operation, _)| !writes(operation));
         let reads = reads.map(|(_, used)| used.units.max(0.5 * used.calls)).sum::<f64>();
         let a_tick = reads * prices::READ_UNITS

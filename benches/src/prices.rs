@@ -29,10 +29,14 @@ pub(crate) const RIVALS: [Rival; 4] = [
         how: "$1.00 an invocation, $1.00 an event of up to 64 KB, $0.20 a call; an API destination for each host",
         dollars: |payload| 1.00 + 1.20 * chunks(payload, 64),
     },
-    Rival { name: "QStash, pay as you go", how: "$1 for 100,000 messages; retries free", dollars: |_| 10.00 },
+    Rival {
+        name: "QStash, pay as you go",
+        how: "$1 for 100,000 messages; its pages disagree on whether a retry counts as one",
+        dollars: |_| 10.00,
+    },
     Rival {
         name: "Cloud Tasks",
-        how: "$0.40 an operation of up to 32 KB: one to create, one to deliver; tasks up to 100 KB, 30 days ahead",
+        how: "$0.40 an operation of up to 32 KB: one to create, one to deliver; tasks up to 1 MiB, 30 days ahead",
         dollars: |payload| 2.0 * 0.40 * chunks(payload, 32),
     },
 ];
@@ -43,13 +47,14 @@ pub(crate) const SOURCES: &str = "\
 cut of November 2024; not seen on AWS's own page |
 | DynamoDB storage: $0.25 a GB-month, the first 25 GB free | aws.amazon.com/dynamodb/pricing, date unknown |
 | Lambda: $0.20 a million requests, $0.0000166667 a GB-second (x86_64; arm64 is a fifth cheaper) | a tutorial of \
-2025-12-02; not seen on AWS's own page |
-| API Gateway, HTTP API: $1.00 a million requests of up to 512 KB | go-cloud.io, 2026; not seen on AWS's own page |
+2025-12-02; AWS's own page in an old copy, rounded |
+| API Gateway, HTTP API: $1.00 a million requests of up to 512 KB, to 300 million a month | go-cloud.io, 2026; a transcript \
+of AWS's page, 2026-09-20 |
 | EventBridge: Scheduler $1.00 a million invocations (14 million a month free), events $1.00, API destinations $0.20 | \
 cloudburn.io, 2026-03-13; not seen on AWS's own page |
 | QStash: $1 for 100,000 messages, $180 a month for a million a day | upstash.com/pricing/qstash.md, date unknown; \
 another page of theirs counts each retry as a message |
-| Cloud Tasks: the first million operations a month free, then $0.40 a million | cloud.google.com/tasks/docs/pricing, \
+| Cloud Tasks: the first million operations a month free, then $0.40 a million | cloud.google.com/tasks/pricing, \
 date unknown |
 ";
 

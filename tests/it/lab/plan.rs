@@ -26,7 +26,8 @@ pub(crate) const FAILPOINTS: [&str; 10] = [
     "api-ending-series",
     "api-successor-there",
 ];
-/// Where few programs ever come, only those that are asked to cancel a series: they die the first time.
+/// Where few programs ever come, only those that are asked to cancel a series behind which another poller died: each
+/// waits for death at one of them, the first time.
 const SELDOM: [&str; 2] = ["api-ending-series", "api-successor-there"];
 /// Where a program may stand still for longer than its lease. Not between the claim and the call: a lease is no lock on
 /// the receiver, and who stands still there calls late.
@@ -52,7 +53,7 @@ pub(super) enum Death {
     /// By SIGKILL, so long after it was ready.
     Killed { after: Duration },
     /// By its own hand at the first of these places that it has passed so many times; killed if it gets to none.
-    At([(&'static str, u64); 4]),
+    At([(&'static str, u64); 5]),
 }
 
 #[derive(Clone, Debug)]
@@ -111,11 +112,11 @@ impl Plan {
     pub(super) fn life(&self, program: usize, number: u64) -> Life {
         let mut dice = Dice::of(self.seed, ("life", program, number));
         let death = if dice.percent(65) {
-            Death::At([(); 4].map(|()| {
-                let place = dice.pick(&FAILPOINTS);
-                let visits = dice.below(4);
-                (place, if SELDOM.contains(&place) { 0 } else { visits })
-            }))
+            let often = FAILPOINTS.map(|place| (place, dice.below(4)));
+            let often = often.into_iter().filter(|(place, _)| !SELDOM.contains(place));
+            let often: Vec<_> = often.collect();
+            let [a, b, c, d] = [(); 4].map(|()| dice.pick(&often));
+            Death::At([a, b, c, d, (dice.pick(&SELDOM), 0)])
         } else {
             Death::Killed { after: dice.millis(50, 1_200) }
         };
@@ -144,7 +145,14 @@ impl Plan {
         let failures = dice.pick(&[0, 0, 0, 1, 1, 2, 6]);
         let mut answers: Vec<Step> = (0..failures).map(|_| unhelpful(&mut dice)).collect();
         answers.push(if dice.percent(20) { cut_in_body() } else { answer(200) });
-        let cancel = dice.percent(40).then(|| dice.millis(0, 8_000));
+        if dice.percent(30) {
+            // A repetition, which is one because nobody recorded the success, fails.
+            answers.insert(0, answer(200));
+        }
+        // At first a job waits; and again when its lease is over and it has failed once more.
+        let cancel = dice
+            .percent(50)
+            .then(|| if dice.percent(50) { dice.millis(0, 8_000) } else { dice.millis(35_000, 80_000) });
         PlannedJob { number, request, path, answers, cancel }
     }
 

@@ -197,7 +197,9 @@ impl Storm {
     }
 
     async fn cancel(self: Arc<Self>, number: u64, job_id: String, delay: Duration) {
-        later(delay).await;
+        let mut kills = self.kills.subscribe();
+        // The last are cancelled when there were enough kills, or the clients would still talk long after the storm.
+        drop(timeout(delay, kills.wait_for(|kills| kills.values().sum::<u64>() >= self.size.kills)).await);
         let path = format!("/scheduled-jobs/{job_id}");
         let answer = self.ask("cancel", number, |conversation| conversation.request(Method::DELETE, &path)).await;
         if [200, 204].contains(&answer.status) {
