@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use shared::store::StoreError;
 
 use crate::support::cloudformation::{Deployment, Template, text, walk};
 
 /// What the poller writes, and what the alarms and the dashboard may therefore look at.
-const METRICS: [&str; 8] = [
+const METRICS: [&str; 9] = [
     "ClaimsLost",
     "DeadLettered",
     "Delivered",
@@ -18,15 +19,17 @@ const METRICS: [&str; 8] = [
     "Failed",
     "LatenessSeconds",
     "OldestDueSeconds",
+    "StoreFailures",
 ];
 
 /// Alarm; metric and statistic; when.
-const ALARMS: [(&str, &str, &str); 6] = [
+const ALARMS: [(&str, &str, &str); 7] = [
     ("api-5xx", "AWS/ApiGateway 5xx Sum, AWS/ApiGateway Count Sum", "> 1 in 1 x 300 s, missing notBreaching"),
     ("dead-letter", "Scheduler DeadLettered Sum", "> 0 in 1 x 60 s, missing notBreaching"),
     ("no-poll", "AWS/Lambda Invocations Sum", "< 1 in 3 x 60 s, missing breaching"),
     ("oldest-due", "Scheduler OldestDueSeconds Maximum", "> 300 in 1 x 60 s, missing notBreaching"),
     ("poller-errors", "AWS/Lambda Errors Sum", "> 0 in 1 x 60 s, missing notBreaching"),
+    ("store-failures", "Scheduler StoreFailures Sum", "> 0 in 3 x 60 s, missing notBreaching"),
     (
         "throttled-writes",
         "AWS/DynamoDB WriteThrottleEvents Sum, AWS/DynamoDB WriteThrottleEvents Sum, \
@@ -52,6 +55,15 @@ fn the_operators_guide_says_what_to_do_about_every_alarm() {
     let guide = include_str!("../../docs/operations.md");
     let rows: BTreeSet<&str> = guide.lines().filter_map(|line| line.strip_prefix("| `-")?.split('`').next()).collect();
     assert_eq!(rows, ALARMS.iter().map(|(name, _, _)| *name).collect());
+}
+
+#[test]
+fn the_log_has_the_words_that_the_operators_guide_says_to_look_for() {
+    let guide = include_str!("../../docs/operations.md");
+    let row = guide.lines().find(|line| line.starts_with("| `-store-failures`")).unwrap();
+    assert!(row.contains("`the store failed while`"), "{row}");
+    let error = StoreError::Unavailable { doing: "looking".to_owned(), cause: "refused".to_owned() }.to_string();
+    assert!(error.starts_with("the store failed while "), "{error}");
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn document(summary: &Summary, service: &str, now: Timestamp) -> Value {
     add("Failed", "Count", (summary.retried + summary.dead_lettered).into());
     add("DeadLettered", "Count", summary.dead_lettered.into());
     add("ClaimsLost", "Count", summary.claims_lost.into());
+    add("StoreFailures", "Count", summary.store_failures.into());
     add("OldestDueSeconds", "Seconds", seconds_of(summary.oldest_due_ms).into());
     for (name, histogram) in [("LatenessSeconds", &summary.lateness), ("DeliverySeconds", &summary.attempts)] {
         let (values, counts): (Vec<f64>, Vec<u64>) = histogram.filled().map(|(end, n)| (microseconds(end), n)).unzip();
@@ -152,6 +153,7 @@ mod tests {
             retried: 2,
             dead_lettered: 1,
             claims_lost: 3,
+            store_failures: 16,
             oldest_due_ms: 61_250,
             lateness: of(&[0.0005, 0.0011, 0.0012]),
             attempts: of(&[1.0]),
@@ -168,7 +170,7 @@ mod tests {
             members,
             json!({
                 "Service": "prod", "DueSeen": 9, "Delivered": 4, "Failed": 3, "DeadLettered": 1, "ClaimsLost": 3,
-                "OldestDueSeconds": 61.25,
+                "StoreFailures": 16, "OldestDueSeconds": 61.25,
                 "LatenessSeconds": { "Values": [0.001, 0.0012], "Counts": [1, 2] },
                 "DeliverySeconds": { "Values": [1.020_675], "Counts": [1] },
             })
@@ -180,6 +182,7 @@ mod tests {
         let document = document_of(&Summary::default());
         assert_eq!(violations(&document), Vec::<String>::new());
         assert_eq!((&document["DueSeen"], &document["OldestDueSeconds"]), (&json!(0), &json!(0.0)));
+        assert_eq!(document["StoreFailures"], json!(0));
         assert_eq!(document.get("LatenessSeconds"), None);
     }
 
