@@ -6,8 +6,9 @@ use std::path::Path;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let dist = root.join("../../dashboard/dist");
+    // As Cargo says it now: a target folder that several checkouts share holds a script that another one has compiled.
+    let root = env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("Cargo sets CARGO_MANIFEST_DIR"))?;
+    let dist = Path::new(&root).join("../../dashboard/dist");
     println!("cargo::rerun-if-changed=build.rs");
     // Cargo can only wait for something to be built into a folder that is there.
     fs::create_dir_all(&dist)?;
