@@ -9,7 +9,7 @@ use super::request::Request;
 use super::throughput::{Throttle, Throughput};
 
 /// Bytes of a key in the queue's index, as `Store::count_due` counts them, and of the largest page.
-const KEY_BYTES: usize = 145;
+const KEY_BYTES: usize = 160;
 const PAGE_BYTES: usize = 1 << 20;
 /// Bytes of half a read unit.
 const READ_BYTES: usize = 4_096;
@@ -113,7 +113,7 @@ impl DynamoDb {
         Answer::ok(format!(r#"{{"Attributes":{}}}"#, self.item(row)))
     }
 
-    fn settle(&mut self, now: f64, row: u32, lease: u128, write: u128, next: Option<Millis>) -> Answer {
+    fn settle(&mut self, now: f64, row: u32, lease: u128, write: u128, next: Option<(Millis, u8)>) -> Answer {
         let Some(job) = self.jobs.row(row) else { return self.refuse(format!("there is no job {row}")) };
         let is_mine = matches!(job.state, State::Firing { write, .. } if write == lease);
         let (shard, lists) = (self.jobs.shard_of(row), self.list_keys(row));
@@ -138,9 +138,12 @@ impl DynamoDb {
         for key in moves {
             self.lists.write(*key, 1.0);
         }
-        self.jobs.move_in_queue(now, row, next);
+        self.jobs.move_in_queue(now, row, next.map(|(due, _)| due));
         if let Some(job) = self.jobs.row(row) {
-            job.state = if next.is_some() { State::Pending } else { State::Done { write } };
+            match next {
+                Some((_, attempts)) => (job.state, job.attempts) = (State::Pending, attempts),
+                None => job.state = State::Done { write },
+            }
         }
         Answer::ok("{}".to_owned())
     }
@@ -167,12 +170,17 @@ impl DynamoDb {
             let (id, at) = (id_text(*row), instant_text(*due));
             format!(r#""id":{{"S":"{id}"}},"fireAt":{{"S":"{at}"}}"#)
         };
-        let mut body = String::with_capacity(64 + found.len() * 200);
+        let mut body = String::with_capacity(64 + found.len() * 220);
         body.push_str(r#"{"Items":["#);
         for (place, due) in found.iter().enumerate() {
             let comma = if place > 0 { "," } else { "" };
-            let host = self.host(due.1);
-            body.push_str(&format!(r#"{comma}{{{},"callbackHost":{{"S":"{host}:443"}}}}"#, suggestion(due)));
+            let (host, tenant) =
+                (self.host(due.1), self.jobs.rows.get(due.1 as usize).map(|job| tenant_text(job.tenant)));
+            body.push_str(&format!(
+                r#"{comma}{{{},"tenant":{{"S":"{}"}},"callbackHost":{{"S":"{host}:443"}}}}"#,
+                suggestion(due),
+                tenant.unwrap_or_default()
+            ));
         }
         let last = found.last().filter(|_| found.len() == most);
         let next = last

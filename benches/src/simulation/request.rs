@@ -20,12 +20,12 @@ pub(super) enum Request {
         lease_base: i64,
         write: u128,
     },
-    /// Pending again at `next`, or ended.
+    /// Pending again at `next`, after so many attempts, or ended.
     Settle {
         row: u32,
         lease: u128,
         write: u128,
-        next: Option<Millis>,
+        next: Option<(Millis, u8)>,
     },
     Due {
         shard: u32,
@@ -57,11 +57,12 @@ const END: (&str, &str) = (
     MINE,
 );
 const WAIT: (&str, &str) = (
-    "SET #status = :status, fireAt = :fireAt, attemptLog = :log, updatedAt = :now, writeId = :write REMOVE leaseUntil",
+    "SET #status = :status, fireAt = :fireAt, attempts = :attempts, attemptLog = :log, updatedAt = :now, \
+     writeId = :write REMOVE leaseUntil",
     MINE,
 );
 const DUE: &str = "statusShard = :shard AND fireAt <= :now";
-const SUGGESTION: &str = "id, fireAt, callbackHost";
+const SUGGESTION: &str = "id, fireAt, tenant, callbackHost";
 
 type Values<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
 
@@ -165,7 +166,8 @@ fn update(update: &Update<'_>, tables: &TableNames) -> Option<Request> {
     if expressions == END {
         Some(Request::Settle { row, lease, write, next: None })
     } else if expressions == WAIT {
-        Some(Request::Settle { row, lease, write, next: Some(millis(&text(values, ":fireAt")?)?) })
+        let attempts = u8::try_from(number(values, ":attempts")?).ok()?;
+        Some(Request::Settle { row, lease, write, next: Some((millis(&text(values, ":fireAt")?)?, attempts)) })
     } else {
         None
     }

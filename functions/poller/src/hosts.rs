@@ -1,5 +1,6 @@
 //! A fair share for each receiver: at most so many deliveries at a time to one `host:port`, the rest in a
-//! short line before it. It works on suggestions, before the claim, so that leases are fresh when the call is made.
+//! short line before it. And for each tenant: where there are several, none has all places, whatever its receivers do.
+//! It works on suggestions, before the claim, so that leases are fresh when the call is made.
 //! It never delivers; `tick` does.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -9,12 +10,16 @@ use shared::ids::JobId;
 use shared::store::Due;
 use tokio::sync::Notify;
 
-/// How many suggestions may stand in line before one host. Together they are bounded by the poller's concurrency:
-/// a line only forms behind as many deliveries as one host may have.
+/// How many suggestions may stand in line before one host, and before the places of one tenant. A line only forms behind as many deliveries as one host may
+/// have, so there are no more lines than the poller's concurrency over that: eight, by default.
 const LINE: usize = 512;
+
+/// What one tenant leaves to the others, of all places: a quarter.
+const LEFT_TO_OTHERS: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Hosts {
+    places: usize,
     per_host: usize,
     state: Mutex<State>,
 }
@@ -22,8 +27,13 @@ pub(crate) struct Hosts {
 #[derive(Debug, Default)]
 struct State {
     hosts: HashMap<String, Host>,
+    tenants: HashMap<String, Tenant>,
     /// What this process is working on or has in line: the index still suggests it.
     in_hand: HashSet<JobId>,
+    /// Of the last suggestion.
+    last_tenant: Option<String>,
+    /// Whether there are others to leave places to. Where one tenant has a deployment to itself there never are.
+    has_several_tenants: bool,
 }
 
 #[derive(Debug, Default)]
@@ -33,27 +43,49 @@ struct Host {
     room: Arc<Notify>,
 }
 
+#[derive(Debug, Default)]
+struct Tenant {
+    delivering: usize,
+    /// What has a host with room, but would take a place that is left to others.
+    line: VecDeque<Due>,
+    room: Arc<Notify>,
+}
+
 /// What to do with a suggestion.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// Deliver it at a [`Hosts::seat`].
-    Free(Due),
-    /// A delivery to the same host will take it on.
+    /// Deliver it here.
+    Free(Seat),
+    /// A delivery to the same host, or of the same tenant, will take it on.
     InLine,
     /// This process has it already.
     InHand,
-    /// The line is full; there may be room when told.
-    Full(Due, Arc<Notify>),
+    /// The line is full.
+    Full(Due, Full),
 }
 
-/// One of the places at a host. Dropped before its turn is over, as by a panic, it frees the place.
+/// Who has no room. There may be some when told.
 #[derive(Debug)]
-pub(crate) struct Seat<'a> {
-    hosts: &'a Hosts,
+pub(crate) struct Full {
+    pub(crate) whose: Whose,
+    pub(crate) room: Arc<Notify>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    Host(String),
+    Tenant(String),
+}
+
+/// One of the places at a host, to be worked at until nobody is in line. Dropped before its turn is over, as by a
+/// panic or the end of an invocation, it frees the place.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    hosts: Arc<Hosts>,
     due: Option<Due>,
 }
 
-impl Seat<'_> {
+impl Seat {
     /// What is to be delivered here now.
     pub(crate) fn due(&self) -> Option<&Due> {
         self.due.as_ref()
@@ -65,7 +97,7 @@ impl Seat<'_> {
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Seat {
     fn drop(&mut self) {
         if let Some(due) = self.due.take() {
             self.hosts.give_up(&due);
@@ -74,66 +106,57 @@ impl Drop for Seat<'_> {
 }
 
 impl Hosts {
-    pub(crate) fn new(per_host: usize) -> Self {
-        Self { per_host, state: Mutex::default() }
+    /// So many deliveries in all, and to one host.
+    pub(crate) fn new(places: usize, per_host: usize) -> Self {
+        Self { places, per_host, state: Mutex::default() }
     }
 
-    pub(crate) fn place(&self, due: Due) -> Place {
-        let mut state = self.state();
+    pub(crate) fn place(self: &Arc<Self>, due: Due) -> Place {
+        let mut guard = self.state();
+        let state = &mut *guard;
         if state.in_hand.contains(&due.id) {
             return Place::InHand;
         }
-        let host = state.hosts.entry(due.host.clone()).or_default();
-        if host.delivering < self.per_host {
-            host.delivering += 1;
+        state.note_tenant(&due.tenant);
+        let host_has_room = state.hosts.get(&due.host).is_none_or(|host| host.delivering < self.per_host);
+        let tenant = state.tenants.entry(due.tenant.clone()).or_default();
+        let most = self.places - self.places / LEFT_TO_OTHERS;
+        let (line, whose, room) = if !host_has_room {
+            let host = state.hosts.entry(due.host.clone()).or_default();
+            (&mut host.line, Whose::Host(due.host.clone()), &host.room)
+        } else if state.has_several_tenants && tenant.delivering >= most {
+            (&mut tenant.line, Whose::Tenant(due.tenant.clone()), &tenant.room)
+        } else {
+            state.begin(&due);
             state.in_hand.insert(due.id);
-            return Place::Free(due);
+            return Place::Free(Seat { hosts: self.clone(), due: Some(due) });
+        };
+        if line.len() >= LINE {
+            return Place::Full(due, Full { whose, room: room.clone() });
         }
-        if host.line.len() >= LINE {
-            return Place::Full(due, host.room.clone());
-        }
-        host.line.push_back(due.clone());
         state.in_hand.insert(due.id);
+        line.push_back(due);
         Place::InLine
     }
 
-    /// The place that [`Place::Free`] gave, to be worked at until nobody is in line.
-    pub(crate) fn seat(&self, first: Due) -> Seat<'_> {
-        Seat { hosts: self, due: Some(first) }
-    }
-
-    /// `done` is delivered or given up; its place goes to the next in line for the same host, if any.
+    /// `done` is delivered or given up; its place goes to the next in line for the same host, or of the same tenant.
     fn next_in_line(&self, done: &Due) -> Option<Due> {
-        let mut state = self.state();
-        state.in_hand.remove(&done.id);
-        let host = state.hosts.get_mut(&done.host)?;
-        let next = host.line.pop_front();
-        if next.is_some() {
-            host.room.notify_one();
-        } else {
-            host.delivering = host.delivering.saturating_sub(1);
-            if host.delivering == 0 {
-                state.hosts.remove(&done.host);
-            }
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.end(done);
+        let next = state.next_of_host(&done.host).or_else(|| state.next_of_tenant(&done.tenant, self.per_host));
+        if let Some(next) = &next {
+            state.begin(next);
         }
+        state.leave_lines_without_deliveries(done);
         next
     }
 
-    /// The delivery of `due` broke off in the middle. Whoever stood in line behind it, with nobody else delivering
-    /// to the host, is left to the next tick.
+    /// The delivery of `due` broke off in the middle.
     fn give_up(&self, due: &Due) {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        state.in_hand.remove(&due.id);
-        let Some(host) = state.hosts.get_mut(&due.host) else { return };
-        host.delivering = host.delivering.saturating_sub(1);
-        if host.delivering == 0 {
-            host.room.notify_waiters();
-            for left in &host.line {
-                state.in_hand.remove(&left.id);
-            }
-            state.hosts.remove(&due.host);
-        }
+        let mut state = self.state();
+        state.end(due);
+        state.leave_lines_without_deliveries(due);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -141,86 +164,74 @@ impl Hosts {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn due(host: &str) -> Due {
-        let due_at = shared::clock::parse_instant("2026-01-01T00:00:00Z").unwrap();
-        Due { id: JobId::random(), due_at, host: host.to_owned() }
-    }
-
-    fn free(place: Place) -> Due {
-        let Place::Free(due) = place else { panic!("not free: {place:?}") };
-        due
-    }
-
-    #[test]
-    fn one_host_gets_its_share_and_the_others_theirs() {
-        let hosts = Hosts::new(2);
-        let first = free(hosts.place(due("a")));
-        free(hosts.place(due("a")));
-        let third = due("a");
-        assert!(matches!(hosts.place(third.clone()), Place::InLine));
-        free(hosts.place(due("b")));
-        assert_eq!(hosts.next_in_line(&first), Some(third));
-    }
-
-    #[test]
-    fn a_job_in_hand_is_not_taken_twice() {
-        let hosts = Hosts::new(1);
-        let first = free(hosts.place(due("a")));
-        let second = due("a");
-        assert!(matches!(hosts.place(first.clone()), Place::InHand));
-        assert!(matches!(hosts.place(second.clone()), Place::InLine));
-        assert!(matches!(hosts.place(second.clone()), Place::InHand));
-        assert_eq!(hosts.next_in_line(&first), Some(second.clone()));
-        assert_eq!(hosts.next_in_line(&second), None);
-        free(hosts.place(first));
-    }
-
-    #[tokio::test]
-    async fn a_full_line_tells_when_there_is_room() {
-        let hosts = Hosts::new(1);
-        let first = free(hosts.place(due("a")));
-        for _ in 0..LINE {
-            assert!(matches!(hosts.place(due("a")), Place::InLine));
+impl State {
+    fn note_tenant(&mut self, tenant: &str) {
+        match &self.last_tenant {
+            Some(last) if last == tenant => {}
+            last => {
+                self.has_several_tenants |= last.is_some();
+                self.last_tenant = Some(tenant.to_owned());
+            }
         }
-        let Place::Full(_, room) = hosts.place(due("a")) else { panic!("not full") };
-        hosts.next_in_line(&first);
-        room.notified().await;
-        assert!(matches!(hosts.place(due("a")), Place::InLine));
     }
 
-    #[test]
-    fn a_host_without_work_is_forgotten() {
-        let hosts = Hosts::new(1);
-        let first = free(hosts.place(due("a")));
-        assert_eq!(hosts.next_in_line(&first), None);
-        assert!(hosts.state().hosts.is_empty());
-        assert!(hosts.state().in_hand.is_empty());
+    fn begin(&mut self, due: &Due) {
+        self.hosts.entry(due.host.clone()).or_default().delivering += 1;
+        self.tenants.entry(due.tenant.clone()).or_default().delivering += 1;
     }
 
-    #[test]
-    fn a_delivery_that_panics_frees_its_place_and_those_behind_it() {
-        let hosts = Hosts::new(2);
-        let (first, second, third) = (due("a"), due("a"), due("a"));
-        free(hosts.place(first.clone()));
-        free(hosts.place(second.clone()));
-        assert!(matches!(hosts.place(third.clone()), Place::InLine));
-        let panicking = |due: &Due| {
-            let seat = std::panic::AssertUnwindSafe(hosts.seat(due.clone()));
-            let broken = std::panic::catch_unwind(|| {
-                let _seat = &seat;
-                panic!("in the middle of a delivery");
-            });
-            drop(seat);
-            assert!(broken.is_err());
-        };
-        panicking(&first);
-        assert!(matches!(hosts.place(third.clone()), Place::InHand), "the second delivery will take it on");
-        panicking(&second);
-        assert!(hosts.state().hosts.is_empty() && hosts.state().in_hand.is_empty(), "{hosts:?}");
-        free(hosts.place(third));
+    fn end(&mut self, due: &Due) {
+        self.in_hand.remove(&due.id);
+        if let Some(host) = self.hosts.get_mut(&due.host) {
+            host.delivering = host.delivering.saturating_sub(1);
+        }
+        if let Some(tenant) = self.tenants.get_mut(&due.tenant) {
+            tenant.delivering = tenant.delivering.saturating_sub(1);
+        }
+    }
+
+    fn next_of_host(&mut self, host: &str) -> Option<Due> {
+        let host = self.hosts.get_mut(host)?;
+        host.room.notify_one();
+        host.line.pop_front()
+    }
+
+    /// Those before it whose host has no room any more go to the line there.
+    fn next_of_tenant(&mut self, tenant: &str, per_host: usize) -> Option<Due> {
+        let tenant = self.tenants.get_mut(tenant)?;
+        tenant.room.notify_one();
+        while let Some(next) = tenant.line.pop_front() {
+            match self.hosts.get_mut(&next.host) {
+                Some(host) if host.delivering >= per_host => host.line.push_back(next),
+                Some(_) | None => return Some(next),
+            }
+        }
+        None
+    }
+
+    /// Nobody would take on a line without a delivery before it: it is left to the next tick. And what is empty is
+    /// forgotten.
+    fn leave_lines_without_deliveries(&mut self, ended: &Due) {
+        if self.hosts.get(&ended.host).is_some_and(|host| host.delivering == 0)
+            && let Some(host) = self.hosts.remove(&ended.host)
+        {
+            self.leave(host.line);
+            host.room.notify_waiters();
+        }
+        if self.tenants.get(&ended.tenant).is_some_and(|tenant| tenant.delivering == 0)
+            && let Some(tenant) = self.tenants.remove(&ended.tenant)
+        {
+            self.leave(tenant.line);
+            tenant.room.notify_waiters();
+        }
+    }
+
+    fn leave(&mut self, line: VecDeque<Due>) {
+        for left in line {
+            self.in_hand.remove(&left.id);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ pub struct Poller {
     clock: Clock,
     fire: Fire,
     in_flight: Arc<Semaphore>,
-    hosts: Hosts,
+    hosts: Arc<Hosts>,
     told: Told,
 }
 
@@ -91,7 +91,7 @@ impl Poller {
     pub fn lazy(settings: Settings, store: Store, tenants: Tenants, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             in_flight: Arc::new(Semaphore::new(settings.concurrency)),
-            hosts: Hosts::new(settings.concurrency_per_host),
+            hosts: Arc::new(Hosts::new(settings.concurrency, settings.concurrency_per_host)),
             told: Told::new(store.usage()),
             fire: Fire { store: store.clone(), deliverer: OnceLock::new(), settings, tenants, clock: clock.clone() },
             store,

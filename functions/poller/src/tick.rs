@@ -3,6 +3,7 @@
 //! Neighbours: `fire` for each job, `hosts` for whose turn it is, `window` for how long, `fanout` for several pollers.
 
 use std::collections::HashSet;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +14,20 @@ use shared::store::{Due, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use crate::Poller;
 use crate::fire::give_time;
-use crate::hosts::Place;
+use crate::hosts::{Full, Place, Seat, Whose};
 use crate::tally::{Summary, Tally};
 use crate::window::Window;
 
-/// How long to wait for room in the line of a host before its jobs are left to the next tick.
+/// How long to wait for room for a host or a tenant before its jobs are left to the next tick.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a place stays empty after a job that the store had no answer for.
+/// How long a place stays empty after a job that could not be taken: what refuses one at once would otherwise be asked
+/// for the next at once.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// How many pages of the queue are read at a time. A page on its way, as DynamoDB writes it, takes ten times the memory
@@ -51,11 +54,10 @@ impl Poller {
             Some(rest) => timeout(rest, work).await.is_ok(),
         };
         let summary = tally.summary();
-        if !in_time {
-            tracing::warn!("the invocation is over before all in flight has ended: that is left to its lease");
-        }
         if in_time {
             self.told.tell(window.rest()).await;
+        } else {
+            tracing::warn!("the invocation is over before all in flight has ended: that is left to its lease");
         }
         log(&summary, now);
         summary
@@ -70,7 +72,7 @@ impl Poller {
     ) {
         // Aborts what it holds when it is dropped.
         let mut running = JoinSet::new();
-        let mut slow_hosts = HashSet::new();
+        let mut slow = HashSet::new();
         let mut suggestions = pin!(self.suggestions(shards, now));
         while let Some(suggestion) = suggestions.next().await {
             while let Some(ended) = running.try_join_next() {
@@ -87,10 +89,10 @@ impl Poller {
                 }
             };
             tally.note_seen(&due, now);
-            let Some(due) = self.take(due, &mut slow_hosts, tally).await else { continue };
+            let Some(seat) = self.take(due, &mut slow, tally).await else { continue };
             let Ok(permit) = self.in_flight.clone().acquire_owned().await else { break };
             let (poller, window, tally) = (self.clone(), window.clone(), tally.clone());
-            let work = async move { poller.work(due, permit, &window, &tally).await };
+            let work = async move { poller.work(seat, permit, &window, &tally).await };
             running.spawn(work.in_current_span());
         }
         while let Some(ended) = running.join_next().await {
@@ -111,10 +113,17 @@ impl Poller {
                 let reading = reading.clone();
                 stream::try_unfold(store.due(shard, now), move |mut pages| {
                     let reading = reading.clone();
-                    async move {
+                    let read = async move {
                         // It is never closed: there is always a turn.
                         let _turn = reading.acquire().await;
-                        Ok(pages.next_page().await?.map(|page| (page, pages)))
+                        let page = pages.next_page().await;
+                        (page, pages)
+                    };
+                    // By itself: while nobody wants the page, for all places are taken, its time would run out.
+                    let read = AbortOnDropHandle::new(tokio::spawn(read.in_current_span()));
+                    async move {
+                        let (page, pages) = read.await.unwrap_or_else(|broken| resume_unwind(broken.into_panic()));
+                        Ok(page?.map(|page| (page, pages)))
                     }
                 })
                 .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
@@ -124,38 +133,36 @@ impl Poller {
             .flatten_unordered(None)
     }
 
-    /// The suggestion, if it is to be delivered by a task of its own; `None` when it is taken care of or left.
-    async fn take(&self, due: Due, slow_hosts: &mut HashSet<String>, tally: &Tally) -> Option<Due> {
+    /// A place for the suggestion, if it is to be delivered by a task of its own; `None` when it is taken care of or left.
+    async fn take(&self, due: Due, slow: &mut HashSet<Whose>, tally: &Tally) -> Option<Seat> {
         let mut due = due;
         loop {
             match self.hosts.place(due) {
-                Place::Free(due) => return Some(due),
+                Place::Free(seat) => return Some(seat),
                 Place::InLine | Place::InHand => return None,
-                Place::Full(full, room) => {
-                    let waited_in_vain =
-                        slow_hosts.contains(&full.host) || timeout(PATIENCE, room.notified()).await.is_err();
-                    if waited_in_vain {
-                        slow_hosts.insert(full.host);
+                Place::Full(waits, Full { whose, room }) => {
+                    if slow.contains(&whose) || timeout(PATIENCE, room.notified()).await.is_err() {
+                        slow.insert(whose);
                         tally.note_left();
                         return None;
                     }
-                    due = full;
+                    due = waits;
                 }
             }
         }
     }
 
     /// Delivers one job, then those in line for the same host.
-    async fn work(&self, first: Due, _permit: OwnedSemaphorePermit, window: &Window, tally: &Tally) {
-        let mut seat = self.hosts.seat(first);
+    async fn work(&self, mut seat: Seat, _permit: OwnedSemaphorePermit, window: &Window, tally: &Tally) {
         while let Some(due) = seat.due() {
             if window.is_open() {
                 match self.fire.fire(due, window, tally, &self.told).await {
                     Ok(fired) => tally.note(fired),
                     Err(error) => {
                         tally.note_failure(&error);
-                        // A store that refuses a claim at once would otherwise be asked for the next at once.
-                        give_time(AFTER_FAILURE).await;
+                        if error.comes_at_once() {
+                            give_time(AFTER_FAILURE).await;
+                        }
                     }
                 }
             } else {

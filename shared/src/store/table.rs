@@ -38,6 +38,8 @@ pub mod attribute {
     pub const STATUS_SHARD: &str = "statusShard";
     /// When to act next; `due_at` in Rust.
     pub const FIRE_AT: &str = "fireAt";
+    /// Whose it is, projected so that the poller knows before it claims.
+    pub const TENANT: &str = "tenant";
     /// `{tenant}#Open`, `#Done`, `#Cancelled`, `#DeadLetter`.
     pub const TENANT_STATUS: &str = "tenantStatus";
     /// `{planned instant}#{id}`: the order of the lists.
@@ -46,7 +48,7 @@ pub mod attribute {
     pub const SERIES_ID: &str = "seriesId";
     /// From 1; the one key that is a number.
     pub const OCCURRENCE_NUMBER: &str = "occurrenceNumber";
-    /// `host:port` of the callback, projected so that the poller knows the destination before it claims.
+    /// `host:port` of the callback, projected for the same reason.
     pub const CALLBACK_HOST: &str = "callbackHost";
     /// Epoch seconds; the TTL of each table.
     pub const EXPIRES_AT: &str = "expiresAt";
@@ -83,7 +85,7 @@ pub struct IndexDefinition {
 #[must_use]
 pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
     use attribute::{
-        CALLBACK_HOST, EXPIRES_AT, FIRE_AT, ID, OCCURRENCE_NUMBER, PLANNED_AT_ID, SERIES_ID, STATUS_SHARD,
+        CALLBACK_HOST, EXPIRES_AT, FIRE_AT, ID, OCCURRENCE_NUMBER, PLANNED_AT_ID, SERIES_ID, STATUS_SHARD, TENANT,
         TENANT_STATUS,
     };
     let jobs = TableDefinition {
@@ -91,7 +93,12 @@ pub fn definitions(names: &TableNames) -> [TableDefinition; 3] {
         hash_key: ID,
         range_key: None,
         indexes: vec![
-            IndexDefinition { name: DUE_INDEX, hash_key: STATUS_SHARD, range_key: FIRE_AT, includes: &[CALLBACK_HOST] },
+            IndexDefinition {
+                name: DUE_INDEX,
+                hash_key: STATUS_SHARD,
+                range_key: FIRE_AT,
+                includes: &[CALLBACK_HOST, TENANT],
+            },
             IndexDefinition { name: LIST_INDEX, hash_key: TENANT_STATUS, range_key: PLANNED_AT_ID, includes: &[] },
             IndexDefinition { name: SERIES_INDEX, hash_key: SERIES_ID, range_key: OCCURRENCE_NUMBER, includes: &[] },
         ],
