@@ -36,7 +36,7 @@ pub struct Delivery {
 #[derive(Debug)]
 #[must_use = "a claimed job waits for its lease to run out unless it is delivered and settled"]
 pub struct Claim {
-    job: Job,
+    pub(crate) job: Job,
     lease: Lease,
 }
 
@@ -250,6 +250,15 @@ impl Claim {
             State::Pending { due_at: now + backoff::delay_after(number, delivery.retry_after) }
         };
         Settlement::of(job, lease, now)
+    }
+
+    /// What becomes of the job when nothing was sent, for a reason of ours: it is as it was, and no attempt is counted.
+    pub fn give_back(self, now: Timestamp) -> Settlement {
+        let Self { mut job, lease } = self;
+        job.attempts = job.attempts.saturating_sub(1);
+        job.updated_at = now;
+        job.state = State::Pending { due_at: job.state.due_at().unwrap_or(now) };
+        Settlement { job, successor: None, lease }
     }
 }
 

@@ -24,6 +24,7 @@ mod network;
 mod oidc;
 mod openapi;
 mod payloads;
+mod poller_alone;
 mod receivers;
 mod rust_client;
 mod standard_webhooks;

@@ -1,7 +1,7 @@
 //! Payloads that are kept apart from their jobs: what they cost, that they arrive as they came, how long they stay.
 //! Neighbours: `store` for the transitions themselves, `contract::callback` for the bytes of small ones.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
@@ -32,7 +32,8 @@ async fn units_of_a_job_with(store: &Store, payload: &str) -> [u64; 3] {
     let job = Job::new(JobId::random(), tenant(), new, None, noon());
     assert!(matches!(jobs.create(&job, noon()).await.unwrap(), Created::New));
     let created = jobs.write_units();
-    let claim = claimed(&jobs, job.id, noon()).await;
+    let mut claim = claimed(&jobs, job.id, noon()).await;
+    jobs.fetch_payload(&mut claim, noon()).await.unwrap();
     assert_eq!(claim.job().spec.callback.payload.as_ref().and_then(Payload::text), Some(payload));
     let claimed = jobs.write_units() - created;
     assert_eq!(write(&jobs, &claim.settle(ended(200), noon())).await, Settled::Recorded);
@@ -51,7 +52,7 @@ on_both_stores! {
 }
 
 /// The payloads that are stored by themselves, with the second at which each is removed.
-async fn stored_payloads(app: &App) -> HashMap<String, i64> {
+async fn stored_payloads(app: &App) -> BTreeMap<String, i64> {
     let items = app.dynamodb().scan().table_name(app.jobs_table()).consistent_read(true).send().await.unwrap();
     let apart = items.items.unwrap().into_iter().filter_map(|item| {
         let id = item["id"].as_s().unwrap().strip_prefix("payload#")?.to_owned();
@@ -110,6 +111,9 @@ async fn a_payload_stays_for_as_long_as_its_series_needs_it() {
     let app = App::at(START).await;
     let job = a_job().to(&app.receiver.url("/hook")).payload(json!(text_of(3_000)));
     app.post_job(job.every(30 * 86_400).times(5)).await.created();
+    // Its callbacks send none, but it is shown.
+    let silent = a_job().to(&app.receiver.url("/silent")).payload(json!(text_of(3_000))).method("GET");
+    app.post_job(silent.every(30 * 86_400).times(5)).await.created();
     let at_first = stored_payloads(&app).await;
     app.advance_to("2026-08-01T00:00:00Z").await;
     assert_eq!(app.receiver.calls("/hook").len(), 5);

@@ -156,6 +156,10 @@ impl Explorer {
 
     /// The outcomes of an attempt; without a claim there are none, which is for the compiler to see.
     async fn outcomes(&mut self) {
+        let id = self.job_in(Status::Pending).await;
+        let given_back = claimed(&self.jobs, id, after(60)).await.give_back(after(60));
+        assert_eq!(write(&self.jobs, &given_back).await, Settled::Recorded);
+        self.note("Firing", status(&self.jobs, id).await.as_str(), "not sent");
         for (attempts_before, status_code, event) in
             [(0, 200, "2xx"), (1, 200, "2xx"), (0, 500, "failed, attempts left"), (1, 500, "last attempt failed")]
         {

@@ -109,6 +109,29 @@ async fn cancellation_breaks_off(store: &Store, job: &Job) {
 }
 
 on_both_stores! {
+    async fn a_random_id_that_is_taken_is_ones_own(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let job = stored(&jobs, ONE_SHOT).await;
+        // As when the answer was lost, and a poller has taken the job before the SDK asks again.
+        let _claim = claimed(&jobs, job.id, noon()).await;
+        assert!(matches!(jobs.create(&job, noon()).await.unwrap(), Created::New));
+    }
+
+    async fn a_claim_that_is_given_back_leaves_the_job_as_it_was(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let job = stored(&jobs, ONE_SHOT).await;
+        let claim = claimed(&jobs, job.id, after(5)).await;
+        let spent = jobs.write_units();
+        assert_eq!(write(&jobs, &claim.give_back(after(6))).await, Settled::Recorded);
+        assert_eq!(jobs.write_units() - spent, 1, "no index knows of it");
+        assert_eq!(now_stored(&jobs, job.id).await, Job { updated_at: after(6), ..job.clone() });
+
+        let late = claimed(&jobs, job.id, after(7)).await.give_back(after(8));
+        let _other = claimed(&jobs, job.id, after(3_600)).await;
+        assert_eq!(write(&jobs, &late).await, Settled::LeaseLost);
+        assert_eq!(now_stored(&jobs, job.id).await.attempts, 2, "what another has taken is left alone");
+    }
+
     async fn a_transition_costs_the_write_units_that_it_should(store: Store) {
         let jobs = jobs(&store, store.endpoint()).await;
         let mut before = 0;
@@ -205,6 +228,19 @@ on_both_stores! {
         let jobs = jobs(&store, store.endpoint()).await;
         let (job, successor) = both_waiting(&jobs).await;
         assert!(matches!(jobs.cancel(&tenant(), job.id, after(61)).await.unwrap(), Changed::Changed(_)));
+        assert_eq!(status(&jobs, successor.id).await, Status::Cancelled);
+    }
+
+    async fn cancelling_ends_a_series_whose_last_occurrence_waits_beside_it_after_its_end(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let body = HOURLY.replace('}', r#","endAtUtc":"2026-06-01T13:00:00Z"}"#);
+        let job = stored(&jobs, &body).await;
+        let unrecorded = claimed(&jobs, job.id, noon()).await.settle(ended(200), noon());
+        let successor = unrecorded.successor.clone().unwrap();
+        jobs.put_successor(&successor).await.unwrap();
+        let again = claimed(&jobs, job.id, after(61)).await.settle(ended(500), after(3_500));
+        assert_eq!(write(&jobs, &again).await, Settled::Recorded);
+        assert!(matches!(jobs.cancel(&tenant(), job.id, after(3_601)).await.unwrap(), Changed::Changed(_)));
         assert_eq!(status(&jobs, successor.id).await, Status::Cancelled);
     }
 

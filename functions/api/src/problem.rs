@@ -109,7 +109,7 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::unavailable(Arc::new(error)),
+            StoreError::Unavailable { .. } | StoreError::Refused { .. } => Self::unavailable(Arc::new(error)),
             StoreError::Corrupt { .. } => {
                 let detail = "The job is stored in a form that cannot be read.";
                 Self { cause: Some(Arc::new(error)), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail) }

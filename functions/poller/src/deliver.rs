@@ -87,22 +87,27 @@ impl Deliverer {
         })
     }
 
-    /// Makes the call and tells how it went.
-    pub async fn deliver(&self, job: &Job) -> Delivery {
+    /// Makes the call, signed with `secrets`, in the time that the job gives it or in the `rest` that there is, and tells
+    /// how it went.
+    pub(crate) async fn deliver(&self, job: &Job, secrets: &SigningSecrets, rest: Option<Duration>) -> Delivery {
         let started_at = self.clock.now();
         let watch = Stopwatch::start();
-        let timeout = job.spec.callback.timeout;
+        let own = job.spec.callback.timeout;
+        let rest = rest.filter(|rest| *rest < own);
         let mut answer = Answer::default();
-        let ended = tokio::time::timeout(timeout, self.call(job, &mut answer)).await;
-        let seconds = timeout.as_secs();
+        let ended = tokio::time::timeout(rest.unwrap_or(own), self.call(job, secrets, &mut answer)).await;
+        let within = || match rest {
+            None => format!("{} s", own.as_secs()),
+            Some(rest) => format!("{:.1} s, which is all that this run of the poller had left", rest.as_secs_f64()),
+        };
         let error = match (ended, answer.status) {
             (Ok(Err(problem)), _) => Some(problem),
             (Ok(Ok(())), Some(status)) if status.is_success() => None,
             (Ok(Ok(())) | Err(_), Some(status)) if !status.is_success() => {
                 Some(format!("the receiver answered {status}"))
             }
-            (_, Some(status)) => Some(format!("timeout: the answer {status} did not end within {seconds} s")),
-            (_, None) => Some(format!("timeout: no answer within {seconds} s")),
+            (_, Some(status)) => Some(format!("timeout: the answer {status} did not end within {}", within())),
+            (_, None) => Some(format!("timeout: no answer within {}", within())),
         };
         Delivery {
             started_at,
@@ -118,7 +123,7 @@ impl Deliverer {
     ///
     /// # Errors
     /// Why there is no answer.
-    async fn call(&self, job: &Job, answer: &mut Answer) -> Result<(), String> {
+    async fn call(&self, job: &Job, secrets: &SigningSecrets, answer: &mut Answer) -> Result<(), String> {
         let callback = &job.spec.callback;
         let url = Url::parse(&callback.url).map_err(|_| "refused: not a URL".to_owned())?;
         self.guard.check_url(&url).map_err(|refused| format!("refused: {refused}"))?;
@@ -129,9 +134,7 @@ impl Deliverer {
             None => None,
             Some(payload) => Some(payload.text().ok_or("not sent, for its payload is not stored any more")?),
         };
-        let secrets = self.signing_secrets(&job.tenant).await;
-        let secrets = secrets.map_err(|error| format!("not sent, for it could not be signed: {error}"))?;
-        let headers = self.headers.of(job, body, &secrets, self.clock.now());
+        let headers = self.headers.of(job, body, secrets, self.clock.now());
         let mut request = Request::new(Full::new(Bytes::from(body.unwrap_or_default().to_owned())));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -177,7 +180,9 @@ impl Deliverer {
         (shared::clock::Timestamp::from(until) - self.clock.now()).to_std().ok()
     }
 
-    async fn signing_secrets(&self, tenant: &TenantId) -> Result<SigningSecrets, Arc<StoreError>> {
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn signing_secrets(&self, tenant: &TenantId) -> Result<SigningSecrets, Arc<StoreError>> {
         self.secrets.get_or_read(tenant, async || self.tenants.signing_secrets(tenant).await).await
     }
 }

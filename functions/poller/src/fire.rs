@@ -1,7 +1,7 @@
 //! The protocol for one due job: claim, deliver, settle; put the next occurrence, then write the outcome.
 //! It never decides what comes next (`shared::lifecycle` does) and never writes but through `shared::store`.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use shared::clock::{Clock, Stopwatch};
@@ -9,10 +9,10 @@ use shared::config::Settings;
 use shared::failpoint::failpoint;
 use shared::ids::{JobId, WriteId};
 use shared::job::{Job, State};
-use shared::lifecycle::{Delivery, Lost, Settlement};
+use shared::lifecycle::{Claim, Delivery, Lost, Settlement};
+use shared::signature::SigningSecrets;
 use shared::store::tenants::Tenants;
 use shared::store::{Claimed, Due, Settled, Store, StoreError};
-use tokio::time::timeout;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
@@ -40,12 +40,39 @@ pub(crate) struct Fire {
 /// Why nothing became of a suggestion.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotFired {
-    /// The job stays as it is, or is delivered again when its lease runs out.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// Nothing can be delivered from here. The job was not claimed.
     #[error("nothing can be delivered: {0}")]
-    Deliverer(String),
+    NoDeliverer(String),
+    /// The job stays as it is.
+    #[error(transparent)]
+    NotClaimed(StoreError),
+    /// The job was claimed and is given back as it was.
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+    /// The job is delivered again when its lease runs out.
+    #[error(transparent)]
+    NotRecorded(StoreError),
+}
+
+/// Why a job that was claimed is not sent. No attempt of the job's is used up by what is no fault of its receiver.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSent {
+    #[error(transparent)]
+    NoPayload(StoreError),
+    #[error(transparent)]
+    NoSecrets(Arc<StoreError>),
+    #[error("the store took so long that the lease would be over before the attempt")]
+    TooLate,
+}
+
+impl NotFired {
+    /// Whether no time was spent on it: the next job would meet the same, as quickly.
+    pub(crate) fn comes_at_once(&self) -> bool {
+        match self {
+            Self::NoDeliverer(_) | Self::NotClaimed(_) | Self::NotSent(_) => true,
+            Self::NotRecorded(_) => false,
+        }
+    }
 }
 
 /// What became of one suggestion of the index.
@@ -58,7 +85,7 @@ pub(crate) enum Fired {
     DeadLettered,
     /// Somebody else has it, had it or cancelled it.
     Lost(Lost),
-    /// The outcome could not be recorded in time: the job will be delivered again.
+    /// The lease was over: somebody else has the job, or has changed it since.
     LeaseLost,
 }
 
@@ -79,13 +106,14 @@ impl Fire {
         told: &Told,
     ) -> Result<Fired, NotFired> {
         let deliverer = self.deliverer()?;
-        match self.store.claim(due.id, self.clock.now()).await? {
+        match self.store.claim(due.id, self.clock.now()).await.map_err(NotFired::NotClaimed)? {
             Claimed::Claimed(claim) => {
                 let lateness = (self.clock.now() - due.due_at).to_std().unwrap_or_default();
                 tally.note_claimed(lateness);
                 say_whose(claim.job());
                 failpoint("poller-claimed");
-                let delivery = self.attempt(deliverer, claim.job(), window).await;
+                let (claim, secrets) = self.make_ready(deliverer, *claim).await?;
+                let delivery = deliverer.deliver(claim.job(), &secrets, window.longest_attempt()).await;
                 tally.note_attempt(delivery.duration);
                 log_attempt(claim.job(), &delivery);
                 failpoint("poller-answered");
@@ -99,10 +127,33 @@ impl Fire {
                 say_whose(exhausted.job());
                 failpoint("poller-exhausted");
                 // Its lease is over, but nobody can have taken the job: a claim wants an attempt that is left.
-                Ok(self.record(exhausted.bury(self.clock.now()), told).await?)
+                self.record(exhausted.bury(self.clock.now()), told).await
             }
             Claimed::Lost(why) => Ok(Fired::Lost(why)),
         }
+    }
+
+    /// What an attempt needs of the store, or the job is given back.
+    async fn make_ready(&self, deliverer: &Deliverer, mut claim: Claim) -> Result<(Claim, SigningSecrets), NotSent> {
+        let why = match self.read_for(deliverer, &mut claim).await {
+            Ok(secrets) => return Ok((claim, secrets)),
+            Err(why) => why,
+        };
+        if let Err(error) = self.settled(&claim.give_back(self.clock.now())).await {
+            tracing::warn!(%error, "the job waits until its lease is over, and an attempt is counted: {error}");
+        }
+        Err(why)
+    }
+
+    async fn read_for(&self, deliverer: &Deliverer, claim: &mut Claim) -> Result<SigningSecrets, NotSent> {
+        self.store.fetch_payload(claim, self.clock.now()).await.map_err(NotSent::NoPayload)?;
+        let job = claim.job();
+        let secrets = deliverer.signing_secrets(&job.tenant).await.map_err(NotSent::NoSecrets)?;
+        // Beyond its lease the job is somebody else's, who may have delivered it, or cancelled by now.
+        if self.clock.now() + job.spec.callback.timeout > claim.lease().until {
+            return Err(NotSent::TooLate);
+        }
+        Ok(secrets)
     }
 
     fn deliverer(&self) -> Result<&Deliverer, NotFired> {
@@ -110,29 +161,7 @@ impl Fire {
             let (tenants, clock) = (self.tenants.clone(), self.clock.clone());
             Deliverer::new(&self.settings, tenants, clock).map_err(|error| error.to_string())
         });
-        made.as_ref().map_err(|problem| NotFired::Deliverer(problem.clone()))
-    }
-
-    /// The attempt in the time that the job gives it, or in what the invocation has left when that is less.
-    async fn attempt(&self, deliverer: &Deliverer, job: &Job, window: &Window) -> Delivery {
-        let Some(left) = window.longest_attempt().filter(|left| *left < job.spec.callback.timeout) else {
-            return deliverer.deliver(job).await;
-        };
-        let (started_at, watch) = (self.clock.now(), Stopwatch::start());
-        match timeout(left, deliverer.deliver(job)).await {
-            Ok(delivery) => delivery,
-            Err(_) => Delivery {
-                started_at,
-                duration: watch.elapsed(),
-                status_code: None,
-                error: Some(format!(
-                    "timeout: no complete answer within {:.1} s, which is all that this run of the poller had left",
-                    left.as_secs_f64()
-                )),
-                response_snippet: None,
-                retry_after: None,
-            },
-        }
+        made.as_ref().map_err(|problem| NotFired::NoDeliverer(problem.clone()))
     }
 
     async fn conclude(&self, settlement: Settlement, told: &Told) -> Result<Fired, NotFired> {
@@ -140,32 +169,11 @@ impl Fire {
         if settlement.successor.is_some() && settlement.is_late(self.clock.now()) {
             return Ok(Fired::LeaseLost);
         }
-        Ok(self.record(settlement, told).await?)
+        self.record(settlement, told).await
     }
 
-    /// Until the store takes the outcome, or has refused it for so long that the lease ends: what is not recorded is
-    /// called again. Whoever waits here takes no other job, so a store that is throttled gets no more claims than it can
-    /// take outcomes.
-    async fn record(&self, settlement: Settlement, told: &Told) -> Result<Fired, StoreError> {
-        // One for all tries: one that went through although its answer was lost is known by it.
-        let (write, watch) = (WriteId::random(), Stopwatch::start());
-        let mut pause = FIRST_PAUSE;
-        let settled = loop {
-            let error = match self.try_to_record(&settlement, write).await {
-                Ok(settled) => break settled,
-                Err(error) => error,
-            };
-            if watch.elapsed() + pause > RECORDING {
-                return Err(error);
-            }
-            tracing::debug!(%error, "an outcome is not recorded yet: {error}");
-            give_time(pause.mul_f64(spread(settlement.job.id))).await;
-            if settlement.is_late(self.clock.now()) {
-                return Err(error);
-            }
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        };
-        match settled {
+    async fn record(&self, settlement: Settlement, told: &Told) -> Result<Fired, NotFired> {
+        match self.settled(&settlement).await.map_err(NotFired::NotRecorded)? {
             Settled::LeaseLost => Ok(Fired::LeaseLost),
             Settled::Recorded => {
                 failpoint("poller-settled");
@@ -175,6 +183,31 @@ impl Fire {
                 }
                 Ok(fired)
             }
+        }
+    }
+
+    /// Until the store takes it, refuses it for good, or has failed for so long that the lease ends: what is not recorded
+    /// is called again. Whoever waits here takes no other job, so a store that is throttled gets no more claims than it can
+    /// take outcomes.
+    async fn settled(&self, settlement: &Settlement) -> Result<Settled, StoreError> {
+        // One for all tries: one that went through although its answer was lost is known by it.
+        let (write, watch) = (WriteId::random(), Stopwatch::start());
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.try_to_record(settlement, write).await {
+                Ok(settled) => return Ok(settled),
+                Err(error) => error,
+            };
+            let is_final = matches!(error, StoreError::Refused { .. });
+            if is_final || watch.elapsed() + pause > RECORDING {
+                return Err(error);
+            }
+            tracing::debug!(%error, "an outcome is not recorded yet: {error}");
+            give_time(pause.mul_f64(spread(settlement.job.id))).await;
+            if settlement.is_late(self.clock.now()) {
+                return Err(error);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -197,8 +230,9 @@ pub(crate) async fn give_time(pause: Duration) {
 
 /// From a half to one and a half: those that were refused together do not come again together.
 fn spread(id: JobId) -> f64 {
-    let [.., last] = *id.0.as_bytes();
-    0.5 + f64::from(last) / 255.0
+    // Not the last byte: all of a shard share bits of it.
+    let [first, ..] = *id.0.as_bytes();
+    0.5 + f64::from(first) / 255.0
 }
 
 fn recorded(job: &Job) -> Fired {

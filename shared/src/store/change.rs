@@ -40,7 +40,7 @@ impl Store {
             failpoint("api-ending-series");
             self.end_series_after(&job, now).await?;
         }
-        Ok(cancelled)
+        self.with_payload_of(cancelled).await
     }
 
     /// Gives a dead letter all its attempts again, the first at once:
@@ -64,7 +64,8 @@ impl Store {
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":nowSeconds", number(now.timestamp()));
-        self.change(update, write, tenant, now, || format!("retrying job {id}")).await
+        let retried = self.change(update, write, tenant, now, || format!("retrying job {id}")).await?;
+        self.with_payload_of(retried).await
     }
 
     /// Makes a job that waits due at once and leaves its plan: condition `status = Pending AND tenant = mine`.
@@ -80,7 +81,8 @@ impl Store {
             )
             .condition_expression("#status = :pending AND tenant = :tenant")
             .expression_attribute_values(":pending", text(Status::Pending));
-        self.change(update, write, tenant, now, || format!("making job {id} due")).await
+        let due = self.change(update, write, tenant, now, || format!("making job {id} due")).await?;
+        self.with_payload_of(due).await
     }
 
     /// A poller that died between putting the next occurrence and settling this one leaves both, and one that only
@@ -88,7 +90,7 @@ impl Store {
     /// where one stands already it is cancelled, or, if it is being delivered, it becomes the last.
     async fn end_series_after(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
         let mut last = job.clone();
-        while let Some(next) = last.following(now).and_then(|next| next.cancelled(now)) {
+        while let Some(next) = place_after(&last, now).and_then(|next| next.cancelled(now)) {
             let Outcome::Refused(Some(there)) = self.put_if_absent(&next, "ending the series at").await? else {
                 return Ok(());
             };
@@ -123,6 +125,14 @@ impl Store {
         self.change(update, write, tenant, now, || format!("cancelling job {id}")).await
     }
 
+    /// As the client is shown it.
+    async fn with_payload_of(&self, changed: Changed) -> Result<Changed, StoreError> {
+        match changed {
+            Changed::Changed(job) => Ok(Changed::Changed(Box::new(self.with_payload(*job).await?))),
+            other @ (Changed::Not(_) | Changed::NotFound) => Ok(other),
+        }
+    }
+
     /// Sends an update whose condition names `:tenant`, and says why it came to nothing if it did.
     async fn change(
         &self,
@@ -134,7 +144,7 @@ impl Store {
     ) -> Result<Changed, StoreError> {
         let update = update.expression_attribute_values(":tenant", text(tenant)).return_values(ReturnValue::AllNew);
         match self.apply(update, write, doing).await? {
-            Outcome::Applied(item) => Ok(Changed::Changed(Box::new(self.with_payload(item::decode(item)?).await?))),
+            Outcome::Applied(item) => Ok(Changed::Changed(Box::new(item::decode(item)?))),
             Outcome::Refused(None) => Ok(Changed::NotFound),
             Outcome::Refused(Some(old)) => {
                 let job = item::decode(old)?;
@@ -143,4 +153,10 @@ impl Store {
             }
         }
     }
+}
+
+/// The occurrence that may follow. One that is past the end of its series by now was not when a poller put it.
+fn place_after(job: &Job, now: Timestamp) -> Option<Job> {
+    let then = || job.following(job.planned_at).map(|next| Job { created_at: now, updated_at: now, ..next });
+    job.following(now).or_else(then)
 }

@@ -61,12 +61,24 @@ struct WriteUnits(AtomicU64);
 /// Something is wrong with the store itself. Lost races and absent jobs are not errors.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Not reached, throttled beyond patience, or refused: the same call may work later.
+    /// Not reached, or throttled beyond patience: the same call may work later.
     #[error("the store failed while {doing}: {cause}")]
     Unavailable { doing: String, cause: String },
+    /// By rights or rules of DynamoDB: the same call works once somebody has changed something.
+    #[error("the store failed while {doing}, and refuses: {cause}")]
+    Refused { doing: String, cause: String },
     /// An item that this version cannot read.
     #[error("the item of job {id} cannot be read: {cause}")]
     Corrupt { id: String, cause: String },
+}
+
+impl StoreError {
+    fn for_good(self) -> Self {
+        match self {
+            Self::Unavailable { doing, cause } => Self::Refused { doing, cause },
+            other @ (Self::Refused { .. } | Self::Corrupt { .. }) => other,
+        }
+    }
 }
 
 pub(crate) fn unavailable(doing: impl Into<String>, cause: impl std::error::Error) -> StoreError {

@@ -14,6 +14,7 @@ use super::{Store, StoreError, table, unavailable};
 use crate::clock::Timestamp;
 use crate::ids::PayloadId;
 use crate::job::{Job, Payload};
+use crate::lifecycle::Claim;
 
 /// How long a payload outlives the planned instant that it was last needed for: the attempts of a job take
 /// five days at most, and its item is kept for 30 days more, out of which it may be retried.
@@ -93,18 +94,27 @@ impl Store {
         Ok(job)
     }
 
-    /// The job with what its callback sends. Keeps the payload for longer when it is still needed and ends soon.
-    pub(super) async fn for_delivery(&self, mut job: Job, now: Timestamp) -> Result<Job, StoreError> {
-        let Some(id) = unread(&job).filter(|_| job.spec.callback.sends_payload()) else { return Ok(job) };
+    /// Reads what the callback sends, where that is kept apart. Keeps the payload for longer when it is still needed and
+    /// ends soon: a series needs it even if its callbacks send none, for the API shows it.
+    ///
+    /// # Errors
+    /// When the store fails and the payload is not read.
+    pub async fn fetch_payload(&self, claim: &mut Claim, now: Timestamp) -> Result<(), StoreError> {
+        let job = &mut claim.job;
+        let is_needed = job.spec.callback.sends_payload() || job.occurrence.is_some();
+        let Some(id) = unread(job).filter(|_| is_needed) else { return Ok(()) };
         let found = self.read_payload(id).await?;
         if let Some(read) = &found {
             let needed_at = job.following(now).map_or(now, |next| next.planned_at.max(now));
-            if read.expires_at < needed_at + RENEWED_BELOW {
-                self.keep_payload(id, needed_at + KEPT).await?;
+            if read.expires_at < needed_at + RENEWED_BELOW
+                && let Err(error) = self.keep_payload(id, needed_at + KEPT).await
+            {
+                // The next delivery tries again, and there are weeks of them.
+                tracing::warn!(job = %job.id, %error, "{error}");
             }
         }
-        give(&mut job, id, found.map(|read| read.text));
-        Ok(job)
+        give(job, id, found.map(|read| read.text));
+        Ok(())
     }
 
     /// The same for all jobs of a page, each payload read once.
@@ -140,7 +150,7 @@ impl Store {
             .table_name(&self.tables.jobs)
             .key(table::attribute::ID, text(id))
             .update_expression("SET expiresAt = :until")
-            // Whoever comes second must not take back what the first has given.
+            // Whoever comes second must not take back what the first has given, nor put back what has been removed.
             .condition_expression("expiresAt < :until")
             .expression_attribute_values(":until", number(until.timestamp()))
             .set_return_consumed_capacity(self.capacity())

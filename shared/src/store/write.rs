@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -19,6 +19,9 @@ use crate::failpoint::failpoint;
 use crate::ids::{JobId, TenantId, WriteId};
 use crate::job::{Ended, Job, State, Status};
 use crate::lifecycle::{Claim, Exhausted, LEASE_MARGIN, Lost, Settlement, seconds_up};
+
+/// Errors of DynamoDB that asking again does not mend. Any other may pass.
+const FINAL: [&str; 3] = ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"];
 
 /// What came of creating a job.
 #[derive(Debug)]
@@ -77,8 +80,14 @@ impl Store {
         let put = self.put(job.id, attributes, write, Some(now), "creating").await?;
         failpoint("api-created");
         match put {
-            Outcome::Applied(_) | Outcome::Refused(None) => Ok(Created::New),
+            Outcome::Applied(_) => Ok(Created::New),
+            // Without a key the id is random, so this is the job: put by a try whose answer was lost, and taken since.
+            Outcome::Refused(Some(_)) if job.request_hash.is_none() => Ok(Created::New),
             Outcome::Refused(Some(old)) => Ok(Created::Exists(Box::new(self.with_payload(item::decode(old)?).await?))),
+            Outcome::Refused(None) => Err(StoreError::Refused {
+                doing: format!("creating job {}", job.id),
+                cause: "the condition failed, and the answer does not say on what".to_owned(),
+            }),
         }
     }
 
@@ -126,6 +135,7 @@ impl Store {
 
     /// Takes the lease on a due job, or on one whose lease ran out, and counts the attempt:
     /// `status = Pending AND fireAt <= now`, or `status = Firing AND leaseUntil <= now`; and an attempt is left.
+    /// A payload that is kept apart is not read yet ([`Store::fetch_payload`]).
     ///
     /// # Errors
     /// When the store fails. A lost race is [`Claimed::Lost`].
@@ -150,7 +160,7 @@ impl Store {
             .return_values(ReturnValue::AllNew);
         match self.apply(update, write, || format!("claiming job {id}")).await? {
             Outcome::Applied(item) => {
-                let job = self.for_delivery(item::decode(item)?, now).await?;
+                let job = item::decode(item)?;
                 let lease = job.lease(write, now);
                 Ok(Claimed::Claimed(Box::new(Claim::new(job, lease))))
             }
@@ -176,10 +186,12 @@ impl Store {
             State::Pending { due_at } => self
                 .update(job.id, write, job.updated_at)
                 .update_expression(
-                    "SET #status = :status, fireAt = :fireAt, attemptLog = :log, \
+                    "SET #status = :status, fireAt = :fireAt, attempts = :attempts, attemptLog = :log, \
                      updatedAt = :now, writeId = :write REMOVE leaseUntil",
                 )
                 .expression_attribute_values(":status", text(Status::Pending))
+                // One less than the claim made them when no attempt was made.
+                .expression_attribute_values(":attempts", number(job.attempts))
                 .expression_attribute_values(":fireAt", text(format_instant(*due_at))),
             State::Firing { .. } => return Ok(Settled::LeaseLost),
         };
@@ -243,14 +255,18 @@ fn resolve<E>(
     doing: impl Fn() -> String,
 ) -> Result<Outcome, StoreError>
 where
-    E: ConditionFailure + std::error::Error + 'static,
+    E: ConditionFailure + ProvideErrorMetadata + std::error::Error + 'static,
 {
     match answer {
         Ok(item) => Ok(Outcome::Applied(item.unwrap_or_default())),
         Err(error) => match error.as_service_error().and_then(ConditionFailure::old_item) {
             Some(Some(old)) if item::write_id(old) == Some(write) => Ok(Outcome::Applied(old.clone())),
             Some(old) => Ok(Outcome::Refused(old.cloned())),
-            None => Err(unavailable(doing(), error)),
+            None => {
+                let is_final = error.code().is_some_and(|code| FINAL.contains(&code));
+                let error = unavailable(doing(), error);
+                Err(if is_final { error.for_good() } else { error })
+            }
         },
     }
 }
