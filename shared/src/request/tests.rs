@@ -77,6 +77,8 @@ fn a_wrong_field_is_named_where_it_stands() {
         (r#""fireAtUtc":"2026-02-30T00:00:00Z""#, "/fireAtUtc"),
         (r#""fireAtUtc":"2026-12-24""#, "/fireAtUtc"),
         (r#""fireAtUtc":1764000000"#, "/fireAtUtc"),
+        (r#""fireAtUtc":"26-12-24T18:00:00""#, "/fireAtUtc"),
+        (r#""recurrenceSeconds":60,"endAtUtc":"2027-1-2T3:4:5""#, "/endAtUtc"),
         (r#""fireAtUtc":"""#, "/fireAtUtc"),
         (r#""name":5"#, "/name"),
         (r#""method":"FETCH""#, "/method"),
