@@ -21,6 +21,8 @@ use crate::job::{Callback, JobSpec, Payload};
 use crate::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
 
 const LONGEST_URL: usize = 2_048;
+/// DynamoDB holds no positive number below this one ("Data types: Number" in its developer's guide).
+const SHORTEST_DELAY_SECONDS: f64 = 1e-130;
 /// The contract's bound; a deployment may set a lower one.
 pub const LARGEST_PAYLOAD_BYTES: u32 = 256 << 10;
 /// The same, as lengths are counted.
@@ -135,9 +137,11 @@ struct Start {
     delay_seconds: Option<f64>,
 }
 
-/// `fireAtUtc` wins over `delaySeconds`.
+/// `fireAtUtc` wins over `delaySeconds`. A delay that is shorter than the store can hold is kept, and shown, as the
+/// shortest that it can: either is rounded up to the same millisecond, and no client means the difference.
 fn read_start(fields: &mut Fields<'_>, now: Timestamp) -> Start {
-    let delay_seconds = fields.number("delaySeconds");
+    let storable = |seconds: f64| if seconds > 0.0 { seconds.max(SHORTEST_DELAY_SECONDS) } else { seconds };
+    let delay_seconds = fields.number("delaySeconds").map(storable);
     let delayed = delay_seconds.and_then(|seconds| {
         let at = if seconds >= 0.0 { after_seconds(now, seconds) } else { None };
         if at.is_none() {

@@ -228,6 +228,18 @@ fn all_errors_come_at_once() {
 }
 
 #[test]
+fn a_delay_too_short_for_the_store_is_kept_as_the_shortest_that_it_holds() {
+    for given in ["5e-324", "1e-200", "9.99e-131", "1e-130"] {
+        let job = good(&format!(r#""delaySeconds":{given}"#));
+        assert_eq!(job.spec.delay_seconds, Some(1e-130), "{given}");
+        assert_eq!(format_instant(job.planned_at), "2026-11-24T12:00:00.001Z", "{given}");
+    }
+    assert_eq!(good(r#""delaySeconds":1.01e-130"#).spec.delay_seconds, Some(1.01e-130));
+    // Not a number to a float, but zero.
+    assert_eq!(good(r#""delaySeconds":1e-400"#).spec.delay_seconds, Some(0.0));
+}
+
+#[test]
 fn what_is_no_object_is_malformed() {
     for body in ["", " ", "[]", "5", "null", "\"x\"", "{", "{\"a\":}", "{} x", "{\"a\" 1}", "\u{feff}{}"] {
         assert!(matches!(read(body), Err(Rejection::Malformed(_))), "{body}");
