@@ -66,6 +66,15 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl FieldError {
+    /// What is wrong at this path, whose parts may be any texts; the empty path is the whole request.
+    #[must_use]
+    pub fn at(path: &[&str], detail: impl Into<String>) -> Self {
+        let escaped = |part: &&str| format!("/{}", part.replace('~', "~0").replace('/', "~1"));
+        Self { pointer: path.iter().map(escaped).collect(), detail: detail.into() }
+    }
+}
+
 /// Why a request makes no job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {

@@ -77,8 +77,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn refuse_at(&mut self, path: &[&str], detail: impl Into<String>) {
-        let escape = |part: &&str| format!("/{}", part.replace('~', "~0").replace('/', "~1"));
-        self.errors.push(FieldError { pointer: path.iter().map(escape).collect(), detail: detail.into() });
+        self.errors.push(FieldError::at(path, detail));
     }
 
     /// All errors, those of one field together and in the order in which the contract lists the fields.
