@@ -51,6 +51,20 @@ const KNOWN: [&str; 17] = [
     "timeoutSeconds",
 ];
 
+/// Those that have no part in when the first occurrence is.
+const WITHOUT_BEARING: [&str; 10] = [
+    "name",
+    "callbackUrl",
+    "method",
+    "headers",
+    "payload",
+    "maxRetries",
+    "idempotencyKey",
+    "correlationId",
+    "maxOccurrences",
+    "timeoutSeconds",
+];
+
 /// What was asked for, and when its first occurrence is planned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewJob {
@@ -128,16 +142,32 @@ pub fn parse(body: &[u8], now: Timestamp, rules: &Rules) -> Result<NewJob, Rejec
         schedule,
     };
     let planned_at = match &spec.schedule {
-        None => start.at.unwrap_or(now),
-        Some(schedule) => schedule.first(start.at, now).unwrap_or_else(|| {
-            let pointer = if schedule.end_at.is_some() { "endAtUtc" } else { "fireAtUtc" };
-            fields.refuse(pointer, "the schedule would never fire: its end lies before its first occurrence");
-            now
+        None => start.at,
+        Some(schedule) => schedule.first(start.at, now).or_else(|| {
+            refuse_never(&mut fields, schedule);
+            None
         }),
     };
+    let planned_at = planned_at.unwrap_or(now);
     match fields.finish() {
         errors if errors.is_empty() => Ok(NewJob { spec, planned_at }),
         errors => Err(Rejection::Fields(errors)),
+    }
+}
+
+/// The first occurrence follows from the start and the schedule. While one of them is unreadable, or a field that nobody
+/// knows may be one of them misspelt, nothing follows: the end that seems too early may be right.
+fn refuse_never(fields: &mut Fields<'_>, schedule: &Schedule) {
+    let is_delayed = fields.has("delaySeconds") && !fields.has("fireAtUtc");
+    let has_no_bearing = |name: &str| WITHOUT_BEARING.contains(&name) || (name == "delaySeconds" && !is_delayed);
+    if !fields.are_right_but_for(has_no_bearing) {
+        return;
+    }
+    if schedule.end_at.is_some() {
+        fields.refuse("endAtUtc", "the schedule would never fire: its end lies before its first occurrence");
+    } else {
+        let start = if is_delayed { "delaySeconds" } else { "fireAtUtc" };
+        fields.refuse(start, "the schedule would never fire: it has no occurrence before the year 10000");
     }
 }
 

@@ -83,12 +83,14 @@ impl<'a> Fields<'a> {
     /// All errors, those of one field together and in the order in which the contract lists the fields.
     pub(super) fn finish(self) -> Vec<FieldError> {
         let mut errors = self.errors;
-        let place = |error: &FieldError| {
-            let field = error.pointer.split('/').nth(1).unwrap_or_default();
-            self.known.iter().position(|known| *known == field).unwrap_or(self.known.len())
-        };
-        errors.sort_by_key(place);
+        let place = |error: &FieldError| self.known.iter().position(|known| *known == field_of(error));
+        errors.sort_by_key(|error| place(error).unwrap_or(self.known.len()));
         errors
+    }
+
+    /// Whether nothing is wrong so far but, perhaps, fields of which this says that they do not matter.
+    pub(super) fn are_right_but_for(&self, does_not_matter: impl Fn(&str) -> bool) -> bool {
+        self.errors.iter().all(|error| does_not_matter(field_of(error)))
     }
 
     /// Given, and not `null`.
@@ -177,6 +179,11 @@ impl<'a> Fields<'a> {
         }
         value
     }
+}
+
+/// The name of the field that it is in or, of one that nobody knows, its name as a pointer writes it.
+fn field_of(error: &FieldError) -> &str {
+    error.pointer.split('/').nth(1).unwrap_or_default()
 }
 
 /// Says so, and names the field that was probably meant.

@@ -121,6 +121,15 @@ fn a_wrong_field_is_named_where_it_stands() {
         (r#""recurrenceSeconds":60,"endAtUtc":"soon""#, "/endAtUtc"),
         (r#""recurrenceSeconds":60,"endAtUtc":"2026-11-24T11:59:59Z""#, "/endAtUtc"),
         (r#""scheduleTimes":["13:00"],"endAtUtc":"2026-11-25T11:59:59Z""#, "/endAtUtc"),
+        // Whether it would ever fire is not known while what that depends on cannot be read.
+        (r#""scheduleTimes":["13:00"],"timeZone":"America/NewYork","endAtUtc":"2026-11-24T18:00:00Z""#, "/timeZone"),
+        (r#""scheduleTimes":["13:00"],"timeZone":5,"endAtUtc":"2026-11-24T18:00:00Z""#, "/timeZone"),
+        (r#""recurrenceSeconds":60,"fireAtUtc":"2025-13-01T00:00:00Z","endAtUtc":"2026-01-01T00:00:00Z""#, "/fireAtUtc"),
+        (r#""recurrenceSeconds":60,"delaySeconds":-600,"endAtUtc":"2026-11-24T11:59:00Z""#, "/delaySeconds"),
+        (r#""scheduleTimes":["13:00"],"scheduleDaysOfWeek":[9],"endAtUtc":"2026-11-24T13:00:00Z""#, "/scheduleDaysOfWeek/0"),
+        (r#""scheduleTimes":["13:00"],"recurrenceSeconds":60,"endAtUtc":"2026-11-24T13:00:00Z""#, "/recurrenceSeconds"),
+        (r#""scheduleTimes":["13:00"],"delaySeconds":251606775600"#, "/delaySeconds"),
+        (r#""scheduleTimes":["13:00"],"fireAtUtc":"9999-12-31T23:00:00Z""#, "/fireAtUtc"),
         (r#""maxOccurrences":3"#, "/maxOccurrences"),
         (r#""recurrenceSeconds":60,"maxOccurrences":0"#, "/maxOccurrences"),
         (r#""timeoutSeconds":0"#, "/timeoutSeconds"),
@@ -237,6 +246,16 @@ fn a_delay_too_short_for_the_store_is_kept_as_the_shortest_that_it_holds() {
     assert_eq!(good(r#""delaySeconds":1.01e-130"#).spec.delay_seconds, Some(1.01e-130));
     // Not a number to a float, but zero.
     assert_eq!(good(r#""delaySeconds":1e-400"#).spec.delay_seconds, Some(0.0));
+}
+
+/// `fireAtUtc` wins, so that the first occurrence is known whatever the delay is, as it is whatever the timeout is.
+#[test]
+fn an_end_before_the_first_occurrence_is_told_beside_what_does_not_matter_to_it() {
+    let start = r#""recurrenceSeconds":60,"fireAtUtc":"2026-12-01T00:00:00Z","endAtUtc":"2026-11-30T00:00:00Z""#;
+    assert_eq!(pointers(&format!(r#"{start},"delaySeconds":-1"#)), ["/delaySeconds", "/endAtUtc"]);
+    assert_eq!(pointers(&format!(r#"{start},"timeoutSeconds":0"#)), ["/endAtUtc", "/timeoutSeconds"]);
+    // What nobody knows may be a zone or a start misspelt.
+    assert_eq!(pointers(&format!(r#"{start},"fireAt":"2026-11-24T13:00:00Z""#)), ["/fireAt"]);
 }
 
 #[test]

@@ -122,6 +122,9 @@ const BAD_FIELDS: &[(&str, &[&str])] = &[
     (r#""endAtUtc":"2030-01-01T00:00:00Z""#, &["/endAtUtc"]),
     (r#""recurrenceSeconds":60,"endAtUtc":"soon""#, &["/endAtUtc"]),
     (r#""recurrenceSeconds":60,"endAtUtc":"2027-1-2T3:4:5""#, &["/endAtUtc"]),
+    // What is right is not called wrong because something else cannot be read.
+    (r#""scheduleTimes":["13:00"],"timeZone":"Rome","endAtUtc":"2026-03-28T13:00:00Z""#, &["/timeZone"]),
+    (r#""recurrenceSeconds":60,"fireAtUtc":"","endAtUtc":"2026-03-28T11:00:00Z""#, &["/fireAtUtc"]),
     (r#""scheduleTimes":["13:00"],"endAtUtc":"2026-03-29T10:59:59Z""#, &["/endAtUtc"]),
     (r#""recurrenceSeconds":60,"delaySeconds":10,"endAtUtc":"2026-03-28T12:00:09Z""#, &["/endAtUtc"]),
     (r#""maxOccurrences":3"#, &["/maxOccurrences"]),
