@@ -5,6 +5,7 @@
 
 mod fields;
 mod headers;
+#[cfg(feature = "store")]
 mod redrive;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 
 use self::fields::{Fields, read_object};
 pub use self::headers::is_reserved_header;
+#[cfg(feature = "store")]
 pub use self::redrive::{RedriveRequest, parse_redrive};
 use crate::clock::{Timestamp, after_seconds};
 use crate::egress::Guard;

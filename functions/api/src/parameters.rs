@@ -56,8 +56,9 @@ impl Parameters {
         self.errors.push((place, FieldError::at(&[name], detail)));
     }
 
-    pub(crate) fn are_right(&self) -> bool {
-        self.errors.is_empty()
+    /// Whether nothing is wrong so far but, perhaps, these.
+    pub(crate) fn are_right_but_for(&self, names: &[&str]) -> bool {
+        self.errors.iter().all(|(_, error)| names.iter().any(|name| error.pointer.strip_prefix('/') == Some(name)))
     }
 
     /// All that is wrong, in the order in which it was given.

@@ -192,6 +192,8 @@ const BAD_QUERIES: &[(&str, &[&str])] = &[
     ("cursor=", &["/cursor"]),
     ("cursor=AAAA", &["/cursor"]),
     ("cursor=%00%ff", &["/cursor"]),
+    ("limit=0&cursor=AAAA", &["/limit", "/cursor"]),
+    ("cursor=AAAA&status=pending", &["/cursor", "/status"]),
     ("state=Done", &["/state"]),
     ("a~%2Fb=1", &["/a~0~1b"]),
     ("limit=0&order=up&state=Done&from=x&status=pending", &["/limit", "/order", "/state", "/from", "/status"]),
