@@ -62,7 +62,7 @@ pub(crate) async fn create(
     let body = read_json(&headers, body)?;
     let key = read_request_key(&headers)?;
     let now = app.clock.now();
-    let hash = key.is_some().then(|| shared::token::hash(&String::from_utf8_lossy(&body)));
+    let hash = key.is_some().then(|| shared::token::hash(&body));
     let id = key.as_ref().map_or_else(JobId::random, |key| JobId::from_request_key(&tenant, key));
     let new = match request::parse(&body, now, &app.rules) {
         Ok(new) => new,

@@ -303,6 +303,20 @@ async fn a_request_key_makes_one_job_of_many_requests() {
 }
 
 #[tokio::test]
+async fn a_request_key_knows_its_body_by_every_byte() {
+    let app = App::at(START).await;
+    let body = |byte: &[u8]| [br#"{"callbackUrl":"https://example.com/","payload":""#, byte, br#""}"#].concat();
+    let post = async |body: Vec<u8>| {
+        let request = app.request(Method::POST, "/scheduled-jobs").header("Idempotency-Key", "once");
+        app.send(request.header("content-type", "application/json").body(body)).await
+    };
+    let first = post(body("\u{fffd}".as_bytes())).await.created();
+    assert_eq!(post(body("\u{fffd}".as_bytes())).await.ok(), first);
+    post(body(b"\xff")).await.problem(400);
+    app.check().await;
+}
+
+#[tokio::test]
 async fn what_was_a_valid_body_when_it_made_its_job_stays_the_keys_body() {
     let app = App::at(START).await;
     let ending = json!({
