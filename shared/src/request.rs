@@ -29,6 +29,8 @@ const SHORTEST_DELAY_SECONDS: f64 = 1e-130;
 pub const LARGEST_PAYLOAD_BYTES: u32 = 256 << 10;
 /// The same, as lengths are counted.
 pub const LARGEST_PAYLOAD: usize = LARGEST_PAYLOAD_BYTES as usize;
+/// What [`is_key`] asks for, in words.
+pub const KEY: &str = "1 to 255 visible ASCII characters";
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::Europe::Rome;
 
@@ -89,6 +91,12 @@ impl FieldError {
         let escaped = |part: &&str| format!("/{}", part.replace('~', "~0").replace('/', "~1"));
         Self { pointer: path.iter().map(escaped).collect(), detail: detail.into() }
     }
+}
+
+/// Whether a text can be a key: what a callback's headers can carry as it is.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Why a request makes no job.
@@ -292,8 +300,7 @@ fn read_payload(fields: &mut Fields<'_>, largest: usize) -> Option<Payload> {
 }
 
 fn read_key(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
-    let visible = |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    fields.text(name, visible, "1 to 255 visible ASCII characters")
+    fields.text(name, is_key, KEY)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::auth::{Reader, Writer};
-use crate::incoming::{read_id, read_json, refusal};
+use crate::incoming::{read_id, read_json, refusal, refusal_beside};
 use crate::openapi::{CreateJobBody, NoSuchJob, Refused, WrongBody, WrongQuery};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -60,11 +60,15 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let leave = app.meter.leave_to_create(&tenant)?;
     let body = read_json(&headers, body)?;
-    let key = read_request_key(&headers)?;
     let now = app.clock.now();
+    let parsed = request::parse(&body, now, &app.rules);
+    let key = match read_request_key(&headers) {
+        Ok(key) => key,
+        Err(wrong) => return Err(refusal_beside(parsed.err(), vec![wrong])),
+    };
     let hash = key.is_some().then(|| shared::token::hash(&body));
-    let id = key.as_ref().map_or_else(JobId::random, |key| JobId::from_request_key(&tenant, key));
-    let new = match request::parse(&body, now, &app.rules) {
+    let id = key.map_or_else(JobId::random, |key| JobId::from_request_key(&tenant, key));
+    let new = match parsed {
         Ok(new) => new,
         Err(rejection) => {
             // What was right when it made the first job may be wrong by now: its end may have passed.
@@ -137,14 +141,10 @@ pub(crate) async fn detail(
     Ok(Json(JobBody::detailed(&job)).into_response())
 }
 
-fn read_request_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+fn read_request_key(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key =
-        value.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
-    let wrong = || {
-        Problem::new(StatusCode::BAD_REQUEST, "The header Idempotency-Key must be 1 to 255 visible ASCII characters.")
-    };
-    key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
+    let key = value.to_str().ok().filter(|key| request::is_key(key));
+    key.map(Some).ok_or_else(|| FieldError::at(&["Idempotency-Key"], format!("must be {}", request::KEY)))
 }
 
 const LIST_PARAMETERS: [&str; 7] = ["status", "seriesId", "from", "to", "limit", "order", "cursor"];

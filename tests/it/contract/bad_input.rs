@@ -224,6 +224,21 @@ async fn a_bad_field_is_named_where_it_stands() {
 }
 
 #[tokio::test]
+async fn a_bad_request_key_is_named_beside_what_else_is_wrong() {
+    let app = App::at(START).await;
+    for (key, body, pointers) in [
+        ("", r#"{"callbackUrl":"https://example.com/"}"#, &["/Idempotency-Key"] as &[&str]),
+        ("a b", r#"{"maxRetries":0}"#, &["/callbackUrl", "/maxRetries", "/Idempotency-Key"]),
+        (&"k".repeat(256), "[]", &["/Idempotency-Key"]),
+    ] {
+        let request = app.request(Method::POST, JOBS).header("Idempotency-Key", key);
+        let answer = app.send(request.header("content-type", "application/json").body(body)).await;
+        assert_eq!(answer.problem(400).pointers(), pointers, "{key:?}");
+    }
+    nothing_is_stored(&app).await;
+}
+
+#[tokio::test]
 async fn a_clock_is_not_set_to_what_is_no_instant() {
     let app = App::at(START).await;
     for wish in ["9999-1-2T3:4:5", "2026-03-28 13:00:00Z", "2026-03-28T13:00"] {
