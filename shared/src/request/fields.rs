@@ -127,10 +127,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn integer(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
-        let expected = match *range.end() {
-            u32::MAX => format!("a whole number of at least {}", range.start()),
-            end => format!("a whole number from {} to {end}", range.start()),
-        };
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
         self.value(name, &expected, |raw| {
             whole_number(raw).and_then(|n| u32::try_from(n).ok()).filter(|n| range.contains(n))
         })

@@ -259,6 +259,21 @@ fn an_end_before_the_first_occurrence_is_told_beside_what_does_not_matter_to_it(
 }
 
 #[test]
+fn a_number_is_told_its_bounds() {
+    for (rest, detail) in [
+        (r#""recurrenceSeconds":5000000000"#, "must be a whole number from 60 to 4294967295"),
+        (r#""recurrenceSeconds":60,"maxOccurrences":5000000000"#, "must be a whole number from 1 to 4294967295"),
+        (r#""maxRetries":101"#, "must be a whole number from 1 to 100"),
+    ] {
+        let Err(Rejection::Fields(errors)) = read(&format!(r#"{{"callbackUrl":"https://example.com/x",{rest}}}"#)) else {
+            panic!("{rest}")
+        };
+        assert_eq!(errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>(), [detail], "{rest}");
+    }
+    good(r#""recurrenceSeconds":4294967295,"maxOccurrences":4294967295"#);
+}
+
+#[test]
 fn what_is_no_object_is_malformed() {
     for body in ["", " ", "[]", "5", "null", "\"x\"", "{", "{\"a\":}", "{} x", "{\"a\" 1}", "\u{feff}{}"] {
         assert!(matches!(read(body), Err(Rejection::Malformed(_))), "{body}");
