@@ -12,6 +12,11 @@ use serde_json::value::RawValue;
 use super::FieldError;
 use crate::clock::{Timestamp, parse_instant};
 
+/// How many unknown and repeated fields are named: a body has room for a hundred thousand.
+const MOST_NAMED: usize = 50;
+/// In bytes, of a name that may be a slip: twice the longest that we know.
+const LONGEST_SLIP: usize = 40;
+
 /// The fields of a body and the errors found so far.
 pub(super) struct Fields<'a> {
     entries: Vec<(String, &'a RawValue)>,
@@ -58,15 +63,22 @@ pub(super) fn members(raw: &RawValue) -> Option<Vec<(String, &RawValue)>> {
 impl<'a> Fields<'a> {
     /// `what` the fields are of, for messages.
     pub(super) fn new(entries: Vec<(String, &'a RawValue)>, what: &str, known: &'static [&'static str]) -> Self {
-        let mut fields = Self { entries: Vec::with_capacity(entries.len()), known, errors: Vec::new() };
+        let mut fields = Self { entries: Vec::with_capacity(known.len()), known, errors: Vec::new() };
+        let mut unnamed = 0_usize;
         for (name, raw) in entries {
-            if !known.contains(&name.as_str()) {
-                fields.refuse(&name, unknown(&name, what, known));
-            } else if fields.entries.iter().any(|(seen, _)| *seen == name) {
+            let is_known = known.contains(&name.as_str());
+            if is_known && fields.raw(&name).is_none() {
+                fields.entries.push((name, raw));
+            } else if fields.errors.len() == MOST_NAMED {
+                unnamed += 1;
+            } else if is_known {
                 fields.refuse(&name, "is given twice");
             } else {
-                fields.entries.push((name, raw));
+                fields.refuse(&name, unknown(&name, what, known));
             }
+        }
+        if unnamed > 0 {
+            fields.refuse_at(&[], format!("has {unnamed} more fields that are unknown or given twice"));
         }
         fields
     }
@@ -185,10 +197,10 @@ fn field_of(error: &FieldError) -> &str {
 
 /// Says so, and names the field that was probably meant.
 fn unknown(name: &str, what: &str, known: &[&str]) -> String {
-    let likeness = |field: &&&str| strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase());
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|field| likeness(field) > 0.88) {
-        Some(field) => format!("is not a field of {what}; {field} is"),
+    let likeness = |field: &str| strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase());
+    let compared = known.iter().filter(|_| name.len() <= LONGEST_SLIP).map(|field| (likeness(field), field));
+    match compared.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(likeness, _)| *likeness > 0.88) {
+        Some((_, field)) => format!("is not a field of {what}; {field} is"),
         None => format!("is not a field of {what}"),
     }
 }

@@ -236,6 +236,16 @@ fn all_errors_come_at_once() {
     );
 }
 
+/// `fireAtUtc` wins, so that the first occurrence is known whatever the delay is, as it is whatever the timeout is.
+#[test]
+fn an_end_before_the_first_occurrence_is_told_beside_what_does_not_matter_to_it() {
+    let start = r#""recurrenceSeconds":60,"fireAtUtc":"2026-12-01T00:00:00Z","endAtUtc":"2026-11-30T00:00:00Z""#;
+    assert_eq!(pointers(&format!(r#"{start},"delaySeconds":-1"#)), ["/delaySeconds", "/endAtUtc"]);
+    assert_eq!(pointers(&format!(r#"{start},"timeoutSeconds":0"#)), ["/endAtUtc", "/timeoutSeconds"]);
+    // What nobody knows may be a zone or a start misspelt.
+    assert_eq!(pointers(&format!(r#"{start},"fireAt":"2026-11-24T13:00:00Z""#)), ["/fireAt"]);
+}
+
 #[test]
 fn a_delay_too_short_for_the_store_is_kept_as_the_shortest_that_it_holds() {
     for given in ["5e-324", "1e-200", "9.99e-131", "1e-130"] {
@@ -246,16 +256,6 @@ fn a_delay_too_short_for_the_store_is_kept_as_the_shortest_that_it_holds() {
     assert_eq!(good(r#""delaySeconds":1.01e-130"#).spec.delay_seconds, Some(1.01e-130));
     // Not a number to a float, but zero.
     assert_eq!(good(r#""delaySeconds":1e-400"#).spec.delay_seconds, Some(0.0));
-}
-
-/// `fireAtUtc` wins, so that the first occurrence is known whatever the delay is, as it is whatever the timeout is.
-#[test]
-fn an_end_before_the_first_occurrence_is_told_beside_what_does_not_matter_to_it() {
-    let start = r#""recurrenceSeconds":60,"fireAtUtc":"2026-12-01T00:00:00Z","endAtUtc":"2026-11-30T00:00:00Z""#;
-    assert_eq!(pointers(&format!(r#"{start},"delaySeconds":-1"#)), ["/delaySeconds", "/endAtUtc"]);
-    assert_eq!(pointers(&format!(r#"{start},"timeoutSeconds":0"#)), ["/endAtUtc", "/timeoutSeconds"]);
-    // What nobody knows may be a zone or a start misspelt.
-    assert_eq!(pointers(&format!(r#"{start},"fireAt":"2026-11-24T13:00:00Z""#)), ["/fireAt"]);
 }
 
 #[test]
@@ -271,6 +271,29 @@ fn a_number_is_told_its_bounds() {
         assert_eq!(errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>(), [detail], "{rest}");
     }
     good(r#""recurrenceSeconds":4294967295,"maxOccurrences":4294967295"#);
+}
+
+#[test]
+fn of_very_many_unknown_fields_fifty_are_named_and_the_others_counted() {
+    let unknown = |count: usize| (0..count).map(|n| format!(r#""dealySeconds{n}":1"#)).collect::<Vec<_>>().join(",");
+    let errors = |rest: &str| match read(&format!(r#"{{"callbackUrl":5,{rest}}}"#)) {
+        Err(Rejection::Fields(errors)) => errors,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(errors(&unknown(50)).len(), 1 + 50);
+    for (rest, more) in [
+        (unknown(51), 1),
+        (unknown(20_000), 19_950),
+        (vec![r#""":1"#; 100_000].join(","), 99_950),
+        (vec![r#""name":"n""#; 40_001].join(","), 39_950),
+    ] {
+        let errors = errors(&rest);
+        let (last, named) = errors.split_last().unwrap();
+        assert_eq!(named.len(), 1 + 50, "those, and what is wrong with a field that is known");
+        assert_eq!((last.pointer.as_str(), last.detail.contains(&more.to_string())), ("", true), "{last:?}");
+    }
+    let long = errors(&format!(r#""callbackUrl{}":1"#, "l".repeat(400_000)));
+    assert_eq!(long[1].detail, "is not a field of a job", "nothing so long is a slip");
 }
 
 #[test]

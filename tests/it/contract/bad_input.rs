@@ -248,6 +248,16 @@ async fn a_clock_is_not_set_to_what_is_no_instant() {
 }
 
 #[tokio::test]
+async fn a_body_of_unknown_fields_alone_gets_a_short_answer() {
+    let app = App::at(START).await;
+    let body = format!(r#"{{"callbackUrl":"https://example.com/",{}"":1}}"#, r#""":1,"#.repeat(100_000));
+    let answer = post(&app, body).await;
+    assert_eq!(answer.problem(400).pointers().len(), 51);
+    assert!(answer.text.contains("99951 more"), "{}", answer.text);
+    nothing_is_stored(&app).await;
+}
+
+#[tokio::test]
 async fn a_callback_url_is_absolute_http_to_the_outside() {
     let app = App::at(START).await;
     for url in BAD_URLS {
