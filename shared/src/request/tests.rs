@@ -124,9 +124,15 @@ fn a_wrong_field_is_named_where_it_stands() {
         // Whether it would ever fire is not known while what that depends on cannot be read.
         (r#""scheduleTimes":["13:00"],"timeZone":"America/NewYork","endAtUtc":"2026-11-24T18:00:00Z""#, "/timeZone"),
         (r#""scheduleTimes":["13:00"],"timeZone":5,"endAtUtc":"2026-11-24T18:00:00Z""#, "/timeZone"),
-        (r#""recurrenceSeconds":60,"fireAtUtc":"2025-13-01T00:00:00Z","endAtUtc":"2026-01-01T00:00:00Z""#, "/fireAtUtc"),
+        (
+            r#""recurrenceSeconds":60,"fireAtUtc":"2025-13-01T00:00:00Z","endAtUtc":"2026-01-01T00:00:00Z""#,
+            "/fireAtUtc",
+        ),
         (r#""recurrenceSeconds":60,"delaySeconds":-600,"endAtUtc":"2026-11-24T11:59:00Z""#, "/delaySeconds"),
-        (r#""scheduleTimes":["13:00"],"scheduleDaysOfWeek":[9],"endAtUtc":"2026-11-24T13:00:00Z""#, "/scheduleDaysOfWeek/0"),
+        (
+            r#""scheduleTimes":["13:00"],"scheduleDaysOfWeek":[9],"endAtUtc":"2026-11-24T13:00:00Z""#,
+            "/scheduleDaysOfWeek/0",
+        ),
         (r#""scheduleTimes":["13:00"],"recurrenceSeconds":60,"endAtUtc":"2026-11-24T13:00:00Z""#, "/recurrenceSeconds"),
         (r#""scheduleTimes":["13:00"],"delaySeconds":251606775600"#, "/delaySeconds"),
         (r#""scheduleTimes":["13:00"],"fireAtUtc":"9999-12-31T23:00:00Z""#, "/fireAtUtc"),
@@ -265,7 +271,8 @@ fn a_number_is_told_its_bounds() {
         (r#""recurrenceSeconds":60,"maxOccurrences":5000000000"#, "must be a whole number from 1 to 4294967295"),
         (r#""maxRetries":101"#, "must be a whole number from 1 to 100"),
     ] {
-        let Err(Rejection::Fields(errors)) = read(&format!(r#"{{"callbackUrl":"https://example.com/x",{rest}}}"#)) else {
+        let Err(Rejection::Fields(errors)) = read(&format!(r#"{{"callbackUrl":"https://example.com/x",{rest}}}"#))
+        else {
             panic!("{rest}")
         };
         assert_eq!(errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>(), [detail], "{rest}");
