@@ -130,6 +130,7 @@ impl<'a> Fields<'a> {
         self.value(name, expected, |raw| text(raw).filter(|text| fits(text)))
     }
 
+    #[cfg(feature = "store")]
     pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
         self.value(name, "true or false", |raw| serde_json::from_str(raw.get()).ok())
     }
