@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// An instant in UTC, of whole milliseconds everywhere in the Scheduler (CONTRACT: "milliseconds at most").
 pub type Timestamp = DateTime<Utc>;
@@ -97,16 +97,41 @@ pub fn format_instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Reads RFC 3339; an offset is converted to UTC, none means UTC (CONTRACT §4, `fireAtUtc`).
+/// Reads RFC 3339; an offset is converted to UTC, none means UTC (CONTRACT §4, `fireAtUtc`). `t` and `z` are as good
+/// as `T` and `Z`, and a leap second is the second after it.
 /// `None` for anything else and for instants outside the years 0000 to 9999 in UTC.
 #[must_use]
 pub fn parse_instant(text: &str) -> Option<Timestamp> {
-    let at = match DateTime::parse_from_rfc3339(text) {
-        Ok(at) => at.with_timezone(&Utc),
-        Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()?.and_utc(),
+    let at = match offset_of(text)? {
+        "" => DateTime::parse_from_rfc3339(&format!("{text}Z")),
+        _ => DateTime::parse_from_rfc3339(text),
     };
-    let at = whole_millis(at);
+    let at = whole_millis(at.ok()?.with_timezone(&Utc));
     in_range(at).then_some(at)
+}
+
+/// What follows the seconds, if all of the text has the form of RFC 3339 §5.6, but that the offset may be missing.
+/// chrono alone is more generous: it takes blanks for a `T`, and a minus sign that is not ASCII.
+fn offset_of(text: &str) -> Option<&str> {
+    let (seconds, rest) = text.split_at_checked("2026-12-24T18:00:00".len())?;
+    let offset = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => fraction
+            .strip_prefix(|digit: char| digit.is_ascii_digit())?
+            .trim_start_matches(|digit: char| digit.is_ascii_digit()),
+    };
+    let is_offset = matches!(offset, "" | "Z" | "z") || has_form(offset, "+00:00");
+    (has_form(seconds, "0000-00-00T00:00:00") && is_offset).then_some(offset)
+}
+
+/// In `form`, 0 stands for any digit, + for either sign, and a letter for itself in either case.
+fn has_form(text: &str, form: &str) -> bool {
+    let fits = |(byte, form): (u8, u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'+' => matches!(byte, b'+' | b'-'),
+        _ => byte.eq_ignore_ascii_case(&form),
+    };
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
 }
 
 /// `start` plus a number of seconds, rounded up to the millisecond so that nothing comes early.
@@ -129,6 +154,8 @@ fn in_range(at: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -139,7 +166,31 @@ mod tests {
             ("2026-12-24T18:00:00", Some("2026-12-24T18:00:00.000Z")),
             ("2026-12-24T18:00:00.1239", Some("2026-12-24T18:00:00.123Z")),
             ("2026-12-24t18:00:00.1239999z", Some("2026-12-24T18:00:00.123Z")),
+            ("2026-12-24t18:00:00", Some("2026-12-24T18:00:00.000Z")),
+            ("2026-12-24T18:00:00.5-00:00", Some("2026-12-24T18:00:00.500Z")),
             ("2016-12-31T23:59:60Z", Some("2017-01-01T00:00:00.000Z")),
+            ("2016-12-31T23:59:60", Some("2017-01-01T00:00:00.000Z")),
+            ("0026-12-24T18:00:00", Some("0026-12-24T18:00:00.000Z")),
+            ("26-12-24T18:00:00", None),
+            ("202-12-24T18:00:00", None),
+            ("12026-12-24T18:00:00", None),
+            ("+2026-12-24T18:00:00", None),
+            ("2026-1-2T3:4:5", None),
+            (" 2026- 1- 2T 3: 4: 5", None),
+            ("2026-12-24 18:00:00", None),
+            ("2026-12-24 18:00:00Z", None),
+            ("2026-12-24T18:00:00 Z", None),
+            ("2026-12-24T18:00:00.", None),
+            ("2026-12-24T18:00:00.Z", None),
+            ("2026-12-24T18:00:00,5Z", None),
+            ("2026-12-24T18:00Z", None),
+            ("2026-12-24T18:00:00+01", None),
+            ("2026-12-24T18:00:00+0100", None),
+            ("2026-12-24T18:00:00\u{2212}01:00", None),
+            ("2026-12-24T24:00:00Z", None),
+            ("2026-12-24T18:00:61Z", None),
+            ("2026-12-24T18:00:00+24:00", None),
+            ("2026-12-24T18:00:00+00:60", None),
             ("0000-01-01T00:00:00+01:00", None),
             ("9999-12-31T23:59:59-01:00", None),
             ("2026-02-30T00:00:00Z", None),
@@ -148,6 +199,66 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_instant(text).map(format_instant).as_deref(), expected, "{text}");
+        }
+    }
+
+    /// The forms of RFC 3339, with 0 for every digit and one for all of a fraction, and those without an offset.
+    const FORMS: [&str; 8] = [
+        "0000-00-00T00:00:00",
+        "0000-00-00T00:00:00Z",
+        "0000-00-00T00:00:00+00:00",
+        "0000-00-00T00:00:00-00:00",
+        "0000-00-00T00:00:00.0",
+        "0000-00-00T00:00:00.0Z",
+        "0000-00-00T00:00:00.0+00:00",
+        "0000-00-00T00:00:00.0-00:00",
+    ];
+
+    fn form(text: &str) -> String {
+        let digits_as_0 = |c: char| if c.is_ascii_digit() { '0' } else { c.to_ascii_uppercase() };
+        let mut form: String = text.chars().map(digits_as_0).collect();
+        while form.contains(".00") {
+            form = form.replace(".00", ".0");
+        }
+        form
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_as_an_instant_has_a_form_of_rfc_3339(
+            text in "(26|202|2026|02026|\\+2026|-2026)-(1|01|12| 1)-(2|02|24| 2)[Tt _](3|03|23| 3):(4|04|59):(5|05|60)(\\.|\\.[0-9]{1,12}|,5)?(Z|z| |\u{2212}01:00|[+-](01:00|1:00|0100|01|23:59|00:00))?",
+        ) {
+            prop_assert!(parse_instant(&text).is_none() || FORMS.contains(&form(&text).as_str()), "{text:?}");
+        }
+
+        #[test]
+        fn an_instant_with_one_character_changed_is_refused_or_still_has_its_form(
+            whole in prop::sample::select(&["2026-12-24T18:00:00", "2026-12-24T18:00:00.5Z", "2026-12-24T18:00:00-01:00"][..]),
+            at in 0_usize..25, removed in 0_usize..3, put in "[-0-9TtZz+:., _\u{2212}]{0,2}",
+        ) {
+            let mut text: Vec<char> = whole.chars().collect();
+            let start = at.min(text.len());
+            let end = (start + removed).min(text.len());
+            text.splice(start..end, put.chars());
+            let text: String = text.into_iter().collect();
+            prop_assert!(parse_instant(&text).is_none() || FORMS.contains(&form(&text).as_str()), "{text:?}");
+        }
+
+        #[test]
+        fn every_form_of_rfc_3339_is_read(
+            form in prop::sample::select(&FORMS[..]), millis in 0_i64..200_000_000_000_000, lower_case in any::<bool>(),
+        ) {
+            let at = from_millis(millis);
+            let digits = at.format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
+            let (stamp, fraction) = digits.split_at(19);
+            let offset = form.get(19..).unwrap_or_default();
+            let text = match offset.strip_prefix(".0") {
+                Some(offset) => format!("{stamp}{fraction}{offset}"),
+                None => format!("{stamp}{offset}"),
+            };
+            let text = if lower_case { text.to_lowercase() } else { text };
+            let expected = if offset.starts_with('.') { millis } else { millis - millis % 1000 };
+            prop_assert_eq!(parse_instant(&text), Some(from_millis(expected)), "{}", text);
         }
     }
 

@@ -23,16 +23,33 @@ pub fn encode(query: &ListQuery, position: &Position) -> String {
 /// The position, if the text is a cursor of this very list; else `None`.
 #[must_use]
 pub fn decode(query: &ListQuery, cursor: &str) -> Option<Position> {
+    let cursor = read(cursor)?;
+    let is_of_this_list = cursor.in_series == query.series.is_some() && cursor.fingerprint == fingerprint(query);
+    is_of_this_list.then_some(cursor.position)
+}
+
+/// Whether the text is a cursor at all: all that can be told while the filters of its list cannot be read.
+#[must_use]
+pub fn is_cursor(text: &str) -> bool {
+    read(text).is_some()
+}
+
+struct Cursor {
+    fingerprint: [u8; FINGERPRINT],
+    position: Position,
+    in_series: bool,
+}
+
+fn read(cursor: &str) -> Option<Cursor> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let (theirs, position) = bytes.split_at_checked(FINGERPRINT)?;
+    let (fingerprint, position) = bytes.split_first_chunk()?;
     let position = std::str::from_utf8(position).ok()?;
     let (place, id) = position.split_once('#')?;
-    let is_place = match query.series {
-        None => parse_instant(place).map(format_instant).as_deref() == Some(place),
-        Some(_) => place.parse::<u32>().is_ok_and(|number| format!("{number:010}") == place),
-    };
+    let in_series = place.parse::<u32>().is_ok_and(|number| format!("{number:010}") == place);
+    let is_place = in_series || parse_instant(place).map(format_instant).as_deref() == Some(place);
     let well_formed = is_place && id.parse::<Uuid>().is_ok_and(|uuid| uuid.to_string() == id);
-    (well_formed && theirs == fingerprint(query)).then(|| Position(position.to_owned()))
+    let position = Position(position.to_owned());
+    well_formed.then_some(Cursor { fingerprint: *fingerprint, position, in_series })
 }
 
 fn fingerprint(query: &ListQuery) -> [u8; FINGERPRINT] {
@@ -108,11 +125,14 @@ mod tests {
     #[test]
     fn a_forged_or_cut_cursor_is_refused_at_every_length() {
         let cursor = encode(&query("a"), &position());
+        assert!(is_cursor(&cursor));
         for length in 0..cursor.len() {
             assert_eq!(decode(&query("a"), &cursor[..length]), None, "{length}");
+            assert!(!is_cursor(&cursor[..length]), "{length}");
         }
         for forged in ["", "!", "AAAA", "AAAAAAAAAAAjIyM", &"A".repeat(5_000)] {
             assert_eq!(decode(&query("a"), forged), None, "{forged}");
+            assert!(!is_cursor(forged), "{forged}");
         }
         let mut bytes = fingerprint(&query("a")).to_vec();
         bytes.extend_from_slice("~#6ba7b810-9dad-11d1-80b4-00c04fd430c8".as_bytes());

@@ -15,7 +15,7 @@ pub const RETENTION: chrono::TimeDelta = chrono::TimeDelta::days(30);
 /// Attempts kept in the log of a job.
 pub const ATTEMPT_LOG_LENGTH: usize = 10;
 
-/// What was asked for; valid by construction (`request::CreateJob::parse`), the same for all occurrences of a series.
+/// What was asked for; valid by construction (`request::parse`), the same for all occurrences of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobSpec {
     pub name: Option<String>,

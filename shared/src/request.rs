@@ -5,6 +5,7 @@
 
 mod fields;
 mod headers;
+#[cfg(feature = "store")]
 mod redrive;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 
 use self::fields::{Fields, read_object};
 pub use self::headers::is_reserved_header;
+#[cfg(feature = "store")]
 pub use self::redrive::{RedriveRequest, parse_redrive};
 use crate::clock::{Timestamp, after_seconds};
 use crate::egress::Guard;
@@ -21,10 +23,14 @@ use crate::job::{Callback, JobSpec, Payload};
 use crate::schedule::{Calendar, Recurrence, Schedule, weekday_from_number};
 
 const LONGEST_URL: usize = 2_048;
+/// DynamoDB holds no positive number below this one ("Data types: Number" in its developer's guide).
+const SHORTEST_DELAY_SECONDS: f64 = 1e-130;
 /// The contract's bound; a deployment may set a lower one.
 pub const LARGEST_PAYLOAD_BYTES: u32 = 256 << 10;
 /// The same, as lengths are counted.
 pub const LARGEST_PAYLOAD: usize = LARGEST_PAYLOAD_BYTES as usize;
+/// What [`is_key`] asks for, in words.
+pub const KEY: &str = "1 to 255 visible ASCII characters";
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const DEFAULT_ZONE: chrono_tz::Tz = chrono_tz::Europe::Rome;
 
@@ -49,6 +55,20 @@ const KNOWN: [&str; 17] = [
     "timeoutSeconds",
 ];
 
+/// Those that have no part in when the first occurrence is.
+const WITHOUT_BEARING: [&str; 10] = [
+    "name",
+    "callbackUrl",
+    "method",
+    "headers",
+    "payload",
+    "maxRetries",
+    "idempotencyKey",
+    "correlationId",
+    "maxOccurrences",
+    "timeoutSeconds",
+];
+
 /// What was asked for, and when its first occurrence is planned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewJob {
@@ -62,6 +82,21 @@ pub struct FieldError {
     /// A JSON pointer (RFC 6901), such as `/scheduleTimes/1`.
     pub pointer: String,
     pub detail: String,
+}
+
+impl FieldError {
+    /// What is wrong at this path, whose parts may be any texts; the empty path is the whole request.
+    #[must_use]
+    pub fn at(path: &[&str], detail: impl Into<String>) -> Self {
+        let escaped = |part: &&str| format!("/{}", part.replace('~', "~0").replace('/', "~1"));
+        Self { pointer: path.iter().map(escaped).collect(), detail: detail.into() }
+    }
+}
+
+/// Whether a text can be a key: what a callback's headers can carry as it is.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Why a request makes no job.
@@ -117,16 +152,32 @@ pub fn parse(body: &[u8], now: Timestamp, rules: &Rules) -> Result<NewJob, Rejec
         schedule,
     };
     let planned_at = match &spec.schedule {
-        None => start.at.unwrap_or(now),
-        Some(schedule) => schedule.first(start.at, now).unwrap_or_else(|| {
-            let pointer = if schedule.end_at.is_some() { "endAtUtc" } else { "fireAtUtc" };
-            fields.refuse(pointer, "the schedule would never fire: its end lies before its first occurrence");
-            now
+        None => start.at,
+        Some(schedule) => schedule.first(start.at, now).or_else(|| {
+            refuse_never(&mut fields, schedule);
+            None
         }),
     };
+    let planned_at = planned_at.unwrap_or(now);
     match fields.finish() {
         errors if errors.is_empty() => Ok(NewJob { spec, planned_at }),
         errors => Err(Rejection::Fields(errors)),
+    }
+}
+
+/// The first occurrence follows from the start and the schedule. While one of them is unreadable, or a field that nobody
+/// knows may be one of them misspelt, nothing follows: the end that seems too early may be right.
+fn refuse_never(fields: &mut Fields<'_>, schedule: &Schedule) {
+    let is_delayed = fields.has("delaySeconds") && !fields.has("fireAtUtc");
+    let has_no_bearing = |name: &str| WITHOUT_BEARING.contains(&name) || (name == "delaySeconds" && !is_delayed);
+    if !fields.are_right_but_for(has_no_bearing) {
+        return;
+    }
+    if schedule.end_at.is_some() {
+        fields.refuse("endAtUtc", "the schedule would never fire: its end lies before its first occurrence");
+    } else {
+        let start = if is_delayed { "delaySeconds" } else { "fireAtUtc" };
+        fields.refuse(start, "the schedule would never fire: it has no occurrence before the year 10000");
     }
 }
 
@@ -135,9 +186,11 @@ struct Start {
     delay_seconds: Option<f64>,
 }
 
-/// `fireAtUtc` wins over `delaySeconds`.
+/// `fireAtUtc` wins over `delaySeconds`. A delay that is shorter than the store can hold is kept, and shown, as the
+/// shortest that it can: either is rounded up to the same millisecond, and no client means the difference.
 fn read_start(fields: &mut Fields<'_>, now: Timestamp) -> Start {
-    let delay_seconds = fields.number("delaySeconds");
+    let storable = |seconds: f64| if seconds > 0.0 { seconds.max(SHORTEST_DELAY_SECONDS) } else { seconds };
+    let delay_seconds = fields.number("delaySeconds").map(storable);
     let delayed = delay_seconds.and_then(|seconds| {
         let at = if seconds >= 0.0 { after_seconds(now, seconds) } else { None };
         if at.is_none() {
@@ -247,8 +300,7 @@ fn read_payload(fields: &mut Fields<'_>, largest: usize) -> Option<Payload> {
 }
 
 fn read_key(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
-    let visible = |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    fields.text(name, visible, "1 to 255 visible ASCII characters")
+    fields.text(name, is_key, KEY)
 }
 
 #[cfg(test)]

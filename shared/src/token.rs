@@ -66,10 +66,10 @@ pub fn prefix(token: &str) -> &str {
     token.char_indices().nth(PREFIX).map_or(token, |(end, _)| token.get(..end).unwrap_or(token))
 }
 
-/// SHA-256 of a token, lower-case hex.
+/// SHA-256 of a token or a body, lower-case hex.
 #[must_use]
-pub fn hash(token: &str) -> String {
-    hex(&Sha256::digest(token.as_bytes()))
+pub fn hash(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes.as_ref()))
 }
 
 impl TokenRecord {

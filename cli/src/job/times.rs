@@ -54,6 +54,8 @@ pub(crate) fn read_when(text: &str) -> Result<When, String> {
 
 /// `2026-12-24 18:00`, with or without seconds, with a space or a T; a date alone is its midnight.
 fn read_clocks(text: &str) -> Option<NaiveDateTime> {
+    // chrono takes 26 for a year of the first century, and a job of that time would fire at once.
+    text.split_once('-').filter(|(year, _)| year.len() == 4)?;
     let forms = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
     let with_time = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
     with_time.or_else(|| Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN)))
@@ -133,6 +135,7 @@ mod tests {
             ("2026-12-24T18:00:30 Europe/Rome", "2026-12-24 17:00:30Z"),
             ("2026-12-24 18:00 UTC", "2026-12-24 18:00:00Z"),
             ("2026-07-01 Europe/Rome", "2026-06-30 22:00:00Z"),
+            ("2026-7-1 9:00 Europe/Rome", "2026-07-01 07:00:00Z"),
             ("2026-12-24T18:00:00+01:00", "2026-12-24 17:00:00Z"),
             ("2026-10-25 02:30 Europe/Rome", "2026-10-25 00:30:00Z"),
             ("now", "now P0D"),
@@ -151,6 +154,8 @@ mod tests {
             ("18:00", "is no time"),
             ("tomorrow", "is no time"),
             ("+soon", "is no duration"),
+            ("26-12-24 18:00 UTC", "is no time"),
+            ("202-12-24 UTC", "is no time"),
             ("", "is no time"),
         ] {
             assert!(at(text).contains(expected), "{text}: {}", at(text));

@@ -14,9 +14,9 @@ use serde::Serialize;
 use shared::clock::Timestamp;
 use shared::cursor;
 use shared::ids::TenantId;
-use shared::job::{Job, Status};
-use shared::request::{FieldError, parse_redrive};
-use shared::store::{Changed, ListQuery, Order, StoreError};
+use shared::job::Job;
+use shared::request::{RedriveRequest, parse_redrive};
+use shared::store::{Changed, StoreError};
 use shared::wire::JobBody;
 use utoipa::ToSchema;
 
@@ -120,26 +120,13 @@ pub(crate) async fn retry_many(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let request = parse_redrive(&read_json(&headers, body)?).map_err(refusal)?;
-    let mut query = ListQuery {
-        tenant,
-        status: Some(Status::DeadLetter),
-        series: None,
-        from: request.from,
-        to: request.to,
-        limit: MOST_AT_ONCE,
-        // What fails again lies behind the cursor, so that the walk comes to an end.
-        order: Order::Ascending,
-        after: None,
-    };
-    if let Some(text) = &request.cursor {
-        query.after = Some(cursor::decode(&query, text).ok_or_else(wrong_cursor)?);
-    }
+    let body = read_json(&headers, body)?;
+    let RedriveRequest { list, dry_run } = parse_redrive(&body, tenant, MOST_AT_ONCE).map_err(refusal)?;
     let now = app.clock.now();
-    let page = app.meter.tell_beside(app.store.list(&query, now)).await?;
+    let page = app.meter.tell_beside(app.store.list(&list, now)).await?;
     let matched = page.jobs.len();
-    let retried = if request.dry_run { 0 } else { Box::pin(retry_all(&app, &query.tenant, page.jobs, now)).await? };
-    let next_cursor = page.next.map(|position| cursor::encode(&query, &position));
+    let retried = if dry_run { 0 } else { Box::pin(retry_all(&app, &list.tenant, page.jobs, now)).await? };
+    let next_cursor = page.next.map(|position| cursor::encode(&list, &position));
     Ok(Json(RetriedMany { matched, retried, next_cursor }).into_response())
 }
 
@@ -148,9 +135,4 @@ async fn retry_all(app: &App, tenant: &TenantId, jobs: Vec<Job>, now: Timestamp)
     let retrying = stream::iter(jobs).map(|job| app.store.retry(tenant, job.id, now)).buffer_unordered(WRITES_AT_ONCE);
     let count = |sum, changed| async move { Ok(sum + usize::from(matches!(changed, Changed::Changed(_)))) };
     retrying.try_fold(0, count).await
-}
-
-fn wrong_cursor() -> Problem {
-    let detail = "is not a cursor of a retry with this range".to_owned();
-    Problem::wrong_fields([FieldError { pointer: "/cursor".to_owned(), detail }])
 }

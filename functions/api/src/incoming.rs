@@ -7,7 +7,7 @@ use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use shared::ids::JobId;
-use shared::request::Rejection;
+use shared::request::{FieldError, Rejection};
 
 use crate::LARGEST_BODY;
 use crate::problem::Problem;
@@ -21,9 +21,15 @@ pub(crate) fn read_json(headers: &HeaderMap, body: Result<Bytes, BytesRejection>
 }
 
 pub(crate) fn refusal(rejection: Rejection) -> Problem {
+    refusal_beside(Some(rejection), Vec::new())
+}
+
+/// All that is wrong at once: with the body, if anything, and `beside` it with the rest of the request.
+pub(crate) fn refusal_beside(rejection: Option<Rejection>, beside: Vec<FieldError>) -> Problem {
     match rejection {
-        Rejection::Malformed(detail) => Problem::new(StatusCode::BAD_REQUEST, detail),
-        Rejection::Fields(errors) => Problem::wrong_fields(errors),
+        None => Problem::wrong_fields(beside),
+        Some(Rejection::Malformed(detail)) => Problem::bad_request(detail, beside),
+        Some(Rejection::Fields(fields)) => Problem::wrong_fields(fields.into_iter().chain(beside)),
     }
 }
 

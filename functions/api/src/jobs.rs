@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::auth::{Reader, Writer};
-use crate::incoming::{read_id, read_json, refusal};
+use crate::incoming::{read_id, read_json, refusal, refusal_beside};
 use crate::openapi::{CreateJobBody, NoSuchJob, Refused, WrongBody, WrongQuery};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -60,11 +60,15 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let leave = app.meter.leave_to_create(&tenant)?;
     let body = read_json(&headers, body)?;
-    let key = read_request_key(&headers)?;
     let now = app.clock.now();
-    let hash = key.is_some().then(|| shared::token::hash(&String::from_utf8_lossy(&body)));
-    let id = key.as_ref().map_or_else(JobId::random, |key| JobId::from_request_key(&tenant, key));
-    let new = match request::parse(&body, now, &app.rules) {
+    let parsed = request::parse(&body, now, &app.rules);
+    let key = match read_request_key(&headers) {
+        Ok(key) => key,
+        Err(wrong) => return Err(refusal_beside(parsed.err(), vec![wrong])),
+    };
+    let hash = key.is_some().then(|| shared::token::hash(&body));
+    let id = key.map_or_else(JobId::random, |key| JobId::from_request_key(&tenant, key));
+    let new = match parsed {
         Ok(new) => new,
         Err(rejection) => {
             // What was right when it made the first job may be wrong by now: its end may have passed.
@@ -137,14 +141,10 @@ pub(crate) async fn detail(
     Ok(Json(JobBody::detailed(&job)).into_response())
 }
 
-fn read_request_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+fn read_request_key(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key =
-        value.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
-    let wrong = || {
-        Problem::new(StatusCode::BAD_REQUEST, "The header Idempotency-Key must be 1 to 255 visible ASCII characters.")
-    };
-    key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
+    let key = value.to_str().ok().filter(|key| request::is_key(key));
+    key.map(Some).ok_or_else(|| FieldError::at(&["Idempotency-Key"], format!("must be {}", request::KEY)))
 }
 
 const LIST_PARAMETERS: [&str; 7] = ["status", "seriesId", "from", "to", "limit", "order", "cursor"];
@@ -161,11 +161,13 @@ fn read_list_query(tenant: TenantId, text: &str) -> Result<ListQuery, Vec<FieldE
         order: given.take("order", read_order, "must be desc or asc").unwrap_or_default(),
         after: None,
     };
-    let page = given.take("cursor", |text| Some(text.to_owned()), "");
-    if let Some(page) = page.filter(|_| given.are_right()) {
+    let not_of_this_list = "is not a cursor of this list with these filters";
+    let page = given.take("cursor", |text| cursor::is_cursor(text).then(|| text.to_owned()), not_of_this_list);
+    // It may be right for the filters that were meant; the limit is none of them.
+    if let Some(page) = page.filter(|_| given.are_right_but_for(&["limit"])) {
         query.after = cursor::decode(&query, &page);
         if query.after.is_none() {
-            given.refuse("cursor", "is not a cursor of this list with these filters");
+            given.refuse("cursor", not_of_this_list);
         }
     }
     given.finish().map(|()| query)
@@ -181,6 +183,8 @@ fn read_order(text: &str) -> Option<Order> {
 
 #[cfg(test)]
 mod tests {
+    use shared::store::Position;
+
     use super::*;
 
     fn pointers(text: &str) -> Vec<String> {
@@ -190,6 +194,10 @@ mod tests {
 
     #[test]
     fn all_wrong_parameters_of_a_list_are_named_at_once() {
+        let done = read_list_query(TenantId::parse("t").unwrap(), "status=Done").unwrap();
+        let position = Position("2026-01-01T00:00:00.000Z#6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned());
+        let of_another_list = cursor::encode(&done, &position);
+        assert_eq!(pointers(&format!("status=Done&cursor={of_another_list}")), [] as [&str; 0]);
         for (text, expected) in [
             ("", &[] as &[&str]),
             ("status=Done&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00&limit=200&order=asc", &[]),
@@ -199,6 +207,12 @@ mod tests {
             ("limit=1&limit=2", &["/limit"]),
             ("seriesId=1", &["/seriesId"]),
             ("cursor=AAAA", &["/cursor"]),
+            ("limit=0&cursor=AAAA", &["/limit", "/cursor"]),
+            ("cursor=AAAA&from=x&a=1", &["/cursor", "/from", "/a"]),
+            (&format!("cursor={of_another_list}"), &["/cursor"]),
+            (&format!("cursor={of_another_list}&limit=0"), &["/cursor", "/limit"]),
+            (&format!("cursor={of_another_list}&state=Done"), &["/state"]),
+            (&format!("cursor={of_another_list}&seriesId=1"), &["/seriesId"]),
         ] {
             assert_eq!(pointers(text), expected, "{text}");
         }

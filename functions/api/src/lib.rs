@@ -246,6 +246,10 @@ mod tests {
         assert_eq!(components["securitySchemes"]["apiKey"]["name"], "X-Api-Key");
         assert_eq!(components["schemas"]["CreateJob"]["additionalProperties"], false);
         assert_eq!(components["schemas"]["CreateJob"]["required"], serde_json::json!(["callbackUrl"]));
+        for (field, least) in [("recurrenceSeconds", 60), ("maxOccurrences", 1)] {
+            let bounded = &components["schemas"]["CreateJob"]["properties"][field];
+            assert_eq!((&bounded["minimum"], &bounded["maximum"]), (&least.into(), &u32::MAX.into()), "{field}");
+        }
         for schema in ["Job", "Attempt", "JobPage", "Problem", "WrongField", "Preview", "Stats", "RetriedMany"] {
             assert!(components["schemas"][schema].is_object(), "{schema}");
         }

@@ -155,7 +155,8 @@ enum Told {
 }
 
 impl Leave<'_> {
-    /// A job was created, or may have been.
+    /// A job was created. One that only may have been, because the store's answer was lost, does not count: an outage must
+    /// not use up what a tenant may do after it.
     pub(crate) fn used(mut self) {
         self.used = true;
     }

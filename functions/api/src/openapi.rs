@@ -41,7 +41,7 @@ pub(crate) struct CreateJobBody {
     #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
     correlation_id: Option<String>,
     /// Recurrence by interval.
-    #[schema(minimum = 60)]
+    #[schema(minimum = 60, maximum = 4_294_967_295_u32)]
     recurrence_seconds: Option<u32>,
     /// Recurrence by calendar: 1 to 96 wall-clock times, HH:mm. Excludes recurrenceSeconds.
     #[schema(min_items = 1, max_items = 96)]
@@ -51,7 +51,7 @@ pub(crate) struct CreateJobBody {
     /// No occurrence after it; only with a recurrence.
     #[schema(format = DateTime)]
     end_at_utc: Option<String>,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32)]
     max_occurrences: Option<u32>,
     /// IANA name, only with scheduleTimes; Europe/Rome unless given.
     time_zone: Option<String>,

@@ -26,7 +26,7 @@ impl Parameters {
             } else {
                 format!("is not a parameter of {what}")
             };
-            errors.push((place, FieldError { pointer: pointer(name), detail }));
+            errors.push((place, FieldError::at(&[name], detail)));
         }
         Self { given, errors }
     }
@@ -53,11 +53,12 @@ impl Parameters {
     /// Notes what is wrong with a parameter, given or not.
     pub(crate) fn refuse(&mut self, name: &str, detail: &str) {
         let place = self.given.iter().position(|(given, _)| given == name).unwrap_or(self.given.len());
-        self.errors.push((place, FieldError { pointer: pointer(name), detail: detail.to_owned() }));
+        self.errors.push((place, FieldError::at(&[name], detail)));
     }
 
-    pub(crate) fn are_right(&self) -> bool {
-        self.errors.is_empty()
+    /// Whether nothing is wrong so far but, perhaps, these.
+    pub(crate) fn are_right_but_for(&self, names: &[&str]) -> bool {
+        self.errors.iter().all(|(_, error)| names.iter().any(|name| error.pointer.strip_prefix('/') == Some(name)))
     }
 
     /// All that is wrong, in the order in which it was given.
@@ -65,9 +66,4 @@ impl Parameters {
         self.errors.sort_by_key(|(place, _)| *place);
         if self.errors.is_empty() { Ok(()) } else { Err(self.errors.into_iter().map(|(_, error)| error).collect()) }
     }
-}
-
-/// A JSON pointer (RFC 6901) to the parameter, whose name may be anything.
-fn pointer(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }

@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 use serde::Serialize;
 use shared::clock::{Timestamp, format_instant};
-use shared::request::{self, NewJob, Rejection};
+use shared::request::{self, NewJob};
 use shared::schedule::{Calendar, Note, NoteKind, Recurrence};
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::auth::Writer;
-use crate::incoming::{read_json, refusal};
+use crate::incoming::{read_json, refusal_beside};
 use crate::openapi::{CreateJobBody, Refused, WrongBody};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
@@ -87,9 +87,7 @@ pub(crate) async fn preview(
     let count = given.number("count", 1..=100).unwrap_or(10);
     match (request::parse(&body, now, &app.rules), given.finish()) {
         (Ok(new), Ok(())) => Ok(Json(Preview::of(&new, count, now)).into_response()),
-        (Ok(_), Err(errors)) => Err(Problem::wrong_fields(errors)),
-        (Err(Rejection::Fields(fields)), Err(errors)) => Err(Problem::wrong_fields(fields.into_iter().chain(errors))),
-        (Err(rejection), _) => Err(refusal(rejection)),
+        (body, query) => Err(refusal_beside(body.err(), query.err().unwrap_or_default())),
     }
 }
 

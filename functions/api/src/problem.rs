@@ -66,9 +66,19 @@ impl Problem {
     }
 
     pub(crate) fn wrong_fields(errors: impl IntoIterator<Item = FieldError>) -> Self {
-        let errors: Vec<_> = errors.into_iter().map(|e| WrongField { pointer: e.pointer, detail: e.detail }).collect();
-        let count = errors.len();
-        let detail = if count == 1 { "One field is wrong.".to_owned() } else { format!("{count} fields are wrong.") };
+        let errors: Vec<_> = errors.into_iter().collect();
+        // What is wrong with the request as a whole is that there are more than are named.
+        let named = errors.iter().filter(|error| !error.pointer.is_empty()).count();
+        let detail = match named {
+            _ if named < errors.len() => format!("More than {named} fields are wrong."),
+            1 => "One field is wrong.".to_owned(),
+            _ => format!("{named} fields are wrong."),
+        };
+        Self::bad_request(detail, errors)
+    }
+
+    pub(crate) fn bad_request(detail: String, errors: Vec<FieldError>) -> Self {
+        let errors = errors.into_iter().map(|e| WrongField { pointer: e.pointer, detail: e.detail }).collect();
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 

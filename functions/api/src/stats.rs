@@ -216,17 +216,21 @@ pub(crate) async fn upcoming(
 fn read_range(text: &str, now: Timestamp) -> Result<(Hour, Hour), Vec<FieldError>> {
     let mut given = Parameters::read(text, "these statistics", &["from", "to"]);
     let (from, to) = (given.instant("from"), given.instant("to"));
+    // Before the two are compared: beside one that is not what was meant the other may be right.
+    given.finish()?;
+    let refused = |name: &str, detail: &str| Err(vec![FieldError::at(&[name], detail)]);
     let end = to.unwrap_or(now);
     let start = from.unwrap_or(end - USUAL_RANGE);
     let last = Hour::of(end - TimeDelta::milliseconds(1)).next();
     if start >= end {
-        given.refuse(if to.is_some() { "to" } else { "from" }, "from must lie before to, which is now unless given");
+        refused(if to.is_some() { "to" } else { "from" }, "from must lie before to, which is now unless given")
     } else if end - start > LONGEST_RANGE {
-        given.refuse("from", "must lie at most 31 days before to");
+        refused("from", "must lie at most 31 days before to")
     } else if [start, last.start()].iter().any(|at| parse_instant(&format_instant(*at)).is_none()) {
-        given.refuse("to", "must lie within the years 0000 to 9999, and so must from");
+        refused("to", "must lie within the years 0000 to 9999, and so must from")
+    } else {
+        Ok((Hour::of(start), last))
     }
-    given.finish().map(|()| (Hour::of(start), last))
 }
 
 fn buckets(ends: &[f64; BUCKETS - 1], counts: [u64; BUCKETS]) -> Vec<Bucket> {
@@ -269,6 +273,7 @@ mod tests {
             ("from=9999-12-31T23:00:00Z&to=9999-12-31T23:30:00Z", "/to"),
             ("since=2026-06-01T00:00:00Z", "/since"),
             ("from=yesterday", "/from"),
+            ("from=2026-07-01T00:00:00Z&to=tomorrow", "/to"),
         ] {
             assert_eq!(range(text), Err(vec![pointer.to_owned()]), "{text}");
         }

@@ -12,6 +12,11 @@ use serde_json::value::RawValue;
 use super::FieldError;
 use crate::clock::{Timestamp, parse_instant};
 
+/// How many unknown and repeated fields are named: a body has room for a hundred thousand.
+const MOST_NAMED: usize = 50;
+/// In bytes, of a name that may be a slip: twice the longest that we know.
+const LONGEST_SLIP: usize = 40;
+
 /// The fields of a body and the errors found so far.
 pub(super) struct Fields<'a> {
     entries: Vec<(String, &'a RawValue)>,
@@ -58,15 +63,22 @@ pub(super) fn members(raw: &RawValue) -> Option<Vec<(String, &RawValue)>> {
 impl<'a> Fields<'a> {
     /// `what` the fields are of, for messages.
     pub(super) fn new(entries: Vec<(String, &'a RawValue)>, what: &str, known: &'static [&'static str]) -> Self {
-        let mut fields = Self { entries: Vec::with_capacity(entries.len()), known, errors: Vec::new() };
+        let mut fields = Self { entries: Vec::with_capacity(known.len()), known, errors: Vec::new() };
+        let mut unnamed = 0_usize;
         for (name, raw) in entries {
-            if !known.contains(&name.as_str()) {
-                fields.refuse(&name, unknown(&name, what, known));
-            } else if fields.entries.iter().any(|(seen, _)| *seen == name) {
+            let is_known = known.contains(&name.as_str());
+            if is_known && fields.raw(&name).is_none() {
+                fields.entries.push((name, raw));
+            } else if fields.errors.len() == MOST_NAMED {
+                unnamed += 1;
+            } else if is_known {
                 fields.refuse(&name, "is given twice");
             } else {
-                fields.entries.push((name, raw));
+                fields.refuse(&name, unknown(&name, what, known));
             }
+        }
+        if unnamed > 0 {
+            fields.refuse_at(&[], format!("has {unnamed} more fields that are unknown or given twice"));
         }
         fields
     }
@@ -77,19 +89,20 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn refuse_at(&mut self, path: &[&str], detail: impl Into<String>) {
-        let escape = |part: &&str| format!("/{}", part.replace('~', "~0").replace('/', "~1"));
-        self.errors.push(FieldError { pointer: path.iter().map(escape).collect(), detail: detail.into() });
+        self.errors.push(FieldError::at(path, detail));
     }
 
     /// All errors, those of one field together and in the order in which the contract lists the fields.
     pub(super) fn finish(self) -> Vec<FieldError> {
         let mut errors = self.errors;
-        let place = |error: &FieldError| {
-            let field = error.pointer.split('/').nth(1).unwrap_or_default();
-            self.known.iter().position(|known| *known == field).unwrap_or(self.known.len())
-        };
-        errors.sort_by_key(place);
+        let place = |error: &FieldError| self.known.iter().position(|known| *known == field_of(error));
+        errors.sort_by_key(|error| place(error).unwrap_or(self.known.len()));
         errors
+    }
+
+    /// Whether nothing is wrong so far but, perhaps, fields of which this says that they do not matter.
+    pub(super) fn are_right_but_for(&self, does_not_matter: impl Fn(&str) -> bool) -> bool {
+        self.errors.iter().all(|error| does_not_matter(field_of(error)))
     }
 
     /// Given, and not `null`.
@@ -117,6 +130,7 @@ impl<'a> Fields<'a> {
         self.value(name, expected, |raw| text(raw).filter(|text| fits(text)))
     }
 
+    #[cfg(feature = "store")]
     pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
         self.value(name, "true or false", |raw| serde_json::from_str(raw.get()).ok())
     }
@@ -126,10 +140,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn integer(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
-        let expected = match *range.end() {
-            u32::MAX => format!("a whole number of at least {}", range.start()),
-            end => format!("a whole number from {} to {end}", range.start()),
-        };
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
         self.value(name, &expected, |raw| {
             whole_number(raw).and_then(|n| u32::try_from(n).ok()).filter(|n| range.contains(n))
         })
@@ -180,12 +191,17 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The name of the field that it is in or, of one that nobody knows, its name as a pointer writes it.
+fn field_of(error: &FieldError) -> &str {
+    error.pointer.split('/').nth(1).unwrap_or_default()
+}
+
 /// Says so, and names the field that was probably meant.
 fn unknown(name: &str, what: &str, known: &[&str]) -> String {
-    let likeness = |field: &&&str| strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase());
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|field| likeness(field) > 0.88) {
-        Some(field) => format!("is not a field of {what}; {field} is"),
+    let likeness = |field: &str| strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase());
+    let compared = known.iter().filter(|_| name.len() <= LONGEST_SLIP).map(|field| (likeness(field), field));
+    match compared.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(likeness, _)| *likeness > 0.88) {
+        Some((_, field)) => format!("is not a field of {what}; {field} is"),
         None => format!("is not a field of {what}"),
     }
 }

@@ -77,6 +77,8 @@ fn a_wrong_field_is_named_where_it_stands() {
         (r#""fireAtUtc":"2026-02-30T00:00:00Z""#, "/fireAtUtc"),
         (r#""fireAtUtc":"2026-12-24""#, "/fireAtUtc"),
         (r#""fireAtUtc":1764000000"#, "/fireAtUtc"),
+        (r#""fireAtUtc":"26-12-24T18:00:00""#, "/fireAtUtc"),
+        (r#""recurrenceSeconds":60,"endAtUtc":"2027-1-2T3:4:5""#, "/endAtUtc"),
         (r#""fireAtUtc":"""#, "/fireAtUtc"),
         (r#""name":5"#, "/name"),
         (r#""method":"FETCH""#, "/method"),
@@ -119,6 +121,21 @@ fn a_wrong_field_is_named_where_it_stands() {
         (r#""recurrenceSeconds":60,"endAtUtc":"soon""#, "/endAtUtc"),
         (r#""recurrenceSeconds":60,"endAtUtc":"2026-11-24T11:59:59Z""#, "/endAtUtc"),
         (r#""scheduleTimes":["13:00"],"endAtUtc":"2026-11-25T11:59:59Z""#, "/endAtUtc"),
+        // Whether it would ever fire is not known while what that depends on cannot be read.
+        (r#""scheduleTimes":["13:00"],"timeZone":"America/NewYork","endAtUtc":"2026-11-24T18:00:00Z""#, "/timeZone"),
+        (r#""scheduleTimes":["13:00"],"timeZone":5,"endAtUtc":"2026-11-24T18:00:00Z""#, "/timeZone"),
+        (
+            r#""recurrenceSeconds":60,"fireAtUtc":"2025-13-01T00:00:00Z","endAtUtc":"2026-01-01T00:00:00Z""#,
+            "/fireAtUtc",
+        ),
+        (r#""recurrenceSeconds":60,"delaySeconds":-600,"endAtUtc":"2026-11-24T11:59:00Z""#, "/delaySeconds"),
+        (
+            r#""scheduleTimes":["13:00"],"scheduleDaysOfWeek":[9],"endAtUtc":"2026-11-24T13:00:00Z""#,
+            "/scheduleDaysOfWeek/0",
+        ),
+        (r#""scheduleTimes":["13:00"],"recurrenceSeconds":60,"endAtUtc":"2026-11-24T13:00:00Z""#, "/recurrenceSeconds"),
+        (r#""scheduleTimes":["13:00"],"delaySeconds":251606775600"#, "/delaySeconds"),
+        (r#""scheduleTimes":["13:00"],"fireAtUtc":"9999-12-31T23:00:00Z""#, "/fireAtUtc"),
         (r#""maxOccurrences":3"#, "/maxOccurrences"),
         (r#""recurrenceSeconds":60,"maxOccurrences":0"#, "/maxOccurrences"),
         (r#""timeoutSeconds":0"#, "/timeoutSeconds"),
@@ -223,6 +240,67 @@ fn all_errors_come_at_once() {
         pointers(r#""zzz":1,"maxRetries":0,"scheduleTimes":["25:00","10:00","x"],"delaySeconds":-1"#),
         ["/delaySeconds", "/maxRetries", "/scheduleTimes/0", "/scheduleTimes/2", "/zzz"]
     );
+}
+
+/// `fireAtUtc` wins, so that the first occurrence is known whatever the delay is, as it is whatever the timeout is.
+#[test]
+fn an_end_before_the_first_occurrence_is_told_beside_what_does_not_matter_to_it() {
+    let start = r#""recurrenceSeconds":60,"fireAtUtc":"2026-12-01T00:00:00Z","endAtUtc":"2026-11-30T00:00:00Z""#;
+    assert_eq!(pointers(&format!(r#"{start},"delaySeconds":-1"#)), ["/delaySeconds", "/endAtUtc"]);
+    assert_eq!(pointers(&format!(r#"{start},"timeoutSeconds":0"#)), ["/endAtUtc", "/timeoutSeconds"]);
+    // What nobody knows may be a zone or a start misspelt.
+    assert_eq!(pointers(&format!(r#"{start},"fireAt":"2026-11-24T13:00:00Z""#)), ["/fireAt"]);
+}
+
+#[test]
+fn a_delay_too_short_for_the_store_is_kept_as_the_shortest_that_it_holds() {
+    for given in ["5e-324", "1e-200", "9.99e-131", "1e-130"] {
+        let job = good(&format!(r#""delaySeconds":{given}"#));
+        assert_eq!(job.spec.delay_seconds, Some(1e-130), "{given}");
+        assert_eq!(format_instant(job.planned_at), "2026-11-24T12:00:00.001Z", "{given}");
+    }
+    assert_eq!(good(r#""delaySeconds":1.01e-130"#).spec.delay_seconds, Some(1.01e-130));
+    // Not a number to a float, but zero.
+    assert_eq!(good(r#""delaySeconds":1e-400"#).spec.delay_seconds, Some(0.0));
+}
+
+#[test]
+fn a_number_is_told_its_bounds() {
+    for (rest, detail) in [
+        (r#""recurrenceSeconds":5000000000"#, "must be a whole number from 60 to 4294967295"),
+        (r#""recurrenceSeconds":60,"maxOccurrences":5000000000"#, "must be a whole number from 1 to 4294967295"),
+        (r#""maxRetries":101"#, "must be a whole number from 1 to 100"),
+    ] {
+        let Err(Rejection::Fields(errors)) = read(&format!(r#"{{"callbackUrl":"https://example.com/x",{rest}}}"#))
+        else {
+            panic!("{rest}")
+        };
+        assert_eq!(errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>(), [detail], "{rest}");
+    }
+    good(r#""recurrenceSeconds":4294967295,"maxOccurrences":4294967295"#);
+}
+
+#[test]
+fn of_very_many_unknown_fields_fifty_are_named_and_the_others_counted() {
+    let unknown = |count: usize| (0..count).map(|n| format!(r#""dealySeconds{n}":1"#)).collect::<Vec<_>>().join(",");
+    let errors = |rest: &str| match read(&format!(r#"{{"callbackUrl":5,{rest}}}"#)) {
+        Err(Rejection::Fields(errors)) => errors,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(errors(&unknown(50)).len(), 1 + 50);
+    for (rest, more) in [
+        (unknown(51), 1),
+        (unknown(20_000), 19_950),
+        (vec![r#""":1"#; 100_000].join(","), 99_950),
+        (vec![r#""name":"n""#; 40_001].join(","), 39_950),
+    ] {
+        let errors = errors(&rest);
+        let (last, named) = errors.split_last().unwrap();
+        assert_eq!(named.len(), 1 + 50, "those, and what is wrong with a field that is known");
+        assert_eq!((last.pointer.as_str(), last.detail.contains(&more.to_string())), ("", true), "{last:?}");
+    }
+    let long = errors(&format!(r#""callbackUrl{}":1"#, "l".repeat(400_000)));
+    assert_eq!(long[1].detail, "is not a field of a job", "nothing so long is a slip");
 }
 
 #[test]

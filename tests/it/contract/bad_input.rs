@@ -2,6 +2,7 @@
 //! nothing of it is stored. It never sends what is good but at a limit; `create` does.
 
 use http::Method;
+use serde_json::json;
 
 use crate::support::app::App;
 use crate::support::conversation::{Answer, Conversation};
@@ -40,6 +41,13 @@ const BAD_FIELDS: &[(&str, &[&str])] = &[
     (r#""fireAtUtc":"2026-12-24T18:00:00+25:00""#, &["/fireAtUtc"]),
     (r#""fireAtUtc":"12026-12-24T18:00:00Z""#, &["/fireAtUtc"]),
     (r#""fireAtUtc":1764000000"#, &["/fireAtUtc"]),
+    // What is no RFC 3339 must not become a day of the year 26 and fire at once.
+    (r#""fireAtUtc":"26-12-24T18:00:00""#, &["/fireAtUtc"]),
+    (r#""fireAtUtc":"202-12-24T18:00:00""#, &["/fireAtUtc"]),
+    (r#""fireAtUtc":"2026-1-2T3:4:5""#, &["/fireAtUtc"]),
+    (r#""fireAtUtc":" 2026- 1- 2T 3: 4: 5""#, &["/fireAtUtc"]),
+    (r#""fireAtUtc":"2026-12-24 18:00:00Z""#, &["/fireAtUtc"]),
+    (r#""fireAtUtc":"2026-12-24 18:00:00""#, &["/fireAtUtc"]),
     (r#""method":"FETCH""#, &["/method"]),
     (r#""method":"""#, &["/method"]),
     (r#""method":" GET""#, &["/method"]),
@@ -113,6 +121,10 @@ const BAD_FIELDS: &[(&str, &[&str])] = &[
     (r#""recurrenceSeconds":60,"scheduleDaysOfWeek":[1]"#, &["/scheduleDaysOfWeek"]),
     (r#""endAtUtc":"2030-01-01T00:00:00Z""#, &["/endAtUtc"]),
     (r#""recurrenceSeconds":60,"endAtUtc":"soon""#, &["/endAtUtc"]),
+    (r#""recurrenceSeconds":60,"endAtUtc":"2027-1-2T3:4:5""#, &["/endAtUtc"]),
+    // What is right is not called wrong because something else cannot be read.
+    (r#""scheduleTimes":["13:00"],"timeZone":"Rome","endAtUtc":"2026-03-28T13:00:00Z""#, &["/timeZone"]),
+    (r#""recurrenceSeconds":60,"fireAtUtc":"","endAtUtc":"2026-03-28T11:00:00Z""#, &["/fireAtUtc"]),
     (r#""scheduleTimes":["13:00"],"endAtUtc":"2026-03-29T10:59:59Z""#, &["/endAtUtc"]),
     (r#""recurrenceSeconds":60,"delaySeconds":10,"endAtUtc":"2026-03-28T12:00:09Z""#, &["/endAtUtc"]),
     (r#""maxOccurrences":3"#, &["/maxOccurrences"]),
@@ -165,6 +177,8 @@ const BAD_QUERIES: &[(&str, &[&str])] = &[
     ("from=yesterday", &["/from"]),
     ("from=2026-03-28", &["/from"]),
     ("to=2026-02-30T00:00:00Z", &["/to"]),
+    ("from=26-03-28T12:00:00&to=2026-3-28T12:00:00", &["/from", "/to"]),
+    ("from=2026-03-28+12:00:00Z", &["/from"]),
     ("to=", &["/to"]),
     ("limit=0", &["/limit"]),
     ("limit=201", &["/limit"]),
@@ -178,6 +192,8 @@ const BAD_QUERIES: &[(&str, &[&str])] = &[
     ("cursor=", &["/cursor"]),
     ("cursor=AAAA", &["/cursor"]),
     ("cursor=%00%ff", &["/cursor"]),
+    ("limit=0&cursor=AAAA", &["/limit", "/cursor"]),
+    ("cursor=AAAA&status=pending", &["/cursor", "/status"]),
     ("state=Done", &["/state"]),
     ("a~%2Fb=1", &["/a~0~1b"]),
     ("limit=0&order=up&state=Done&from=x&status=pending", &["/limit", "/order", "/state", "/from", "/status"]),
@@ -204,6 +220,40 @@ async fn a_bad_field_is_named_where_it_stands() {
             assert!(error["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{rest}: {error}");
         }
     }
+    nothing_is_stored(&app).await;
+}
+
+#[tokio::test]
+async fn a_bad_request_key_is_named_beside_what_else_is_wrong() {
+    let app = App::at(START).await;
+    for (key, body, pointers) in [
+        ("", r#"{"callbackUrl":"https://example.com/"}"#, &["/Idempotency-Key"] as &[&str]),
+        ("a b", r#"{"maxRetries":0}"#, &["/callbackUrl", "/maxRetries", "/Idempotency-Key"]),
+        (&"k".repeat(256), "[]", &["/Idempotency-Key"]),
+    ] {
+        let request = app.request(Method::POST, JOBS).header("Idempotency-Key", key);
+        let answer = app.send(request.header("content-type", "application/json").body(body)).await;
+        assert_eq!(answer.problem(400).pointers(), pointers, "{key:?}");
+    }
+    nothing_is_stored(&app).await;
+}
+
+#[tokio::test]
+async fn a_clock_is_not_set_to_what_is_no_instant() {
+    let app = App::at(START).await;
+    for wish in ["9999-1-2T3:4:5", "2026-03-28 13:00:00Z", "2026-03-28T13:00"] {
+        app.put("/dev/clock", &json!({ "nowUtc": wish })).await.has_status(400);
+    }
+    assert_eq!(app.now().await.to_rfc3339(), "2026-03-28T12:00:00+00:00");
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_fields_alone_gets_a_short_answer() {
+    let app = App::at(START).await;
+    let body = format!(r#"{{"callbackUrl":"https://example.com/",{}"":1}}"#, r#""":1,"#.repeat(100_000));
+    let answer = post(&app, body).await;
+    assert_eq!(answer.problem(400).pointers().len(), 51);
+    assert!(answer.text.contains("99951 more"), "{}", answer.text);
     nothing_is_stored(&app).await;
 }
 

@@ -288,6 +288,8 @@ async fn a_request_to_retry_many_that_makes_no_sense_is_refused_by_its_fields() 
             &["/from", "/to", "/dryRun", "/cursor", "/all"],
         ),
         (json!({ "status": "DeadLetter", "cursor": "AAAA" }), &["/cursor"]),
+        (json!({ "dryRun": 1, "cursor": "AAAA" }), &["/status", "/dryRun", "/cursor"]),
+        (json!({ "status": "DeadLetter", "from": "x", "cursor": "AAAA" }), &["/from", "/cursor"]),
     ] {
         assert_eq!(retry_many(&app, body.clone()).await.problem(400).pointers(), pointers, "{body}");
     }

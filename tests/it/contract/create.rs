@@ -4,6 +4,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::on_both_stores;
 use crate::support::app::App;
 use crate::support::builders::a_job;
 use crate::support::conversation::{Answer, id};
@@ -125,6 +126,26 @@ async fn a_job_is_planned_by_its_instant_or_its_delay_or_for_now() {
         assert_eq!((&job["fireAtUtc"], &job["nextAttemptAtUtc"]), (&json!(expected), &json!(expected)), "{rest}");
     }
     app.check().await;
+}
+
+on_both_stores! {
+    async fn a_delay_of_any_length_is_stored_and_shown_as_it_was_answered(place: Store) {
+        let app = App::dev().on(&place).now(START).start().await;
+        for (delay, expected) in [
+            ("5e-324", "2026-03-28T12:00:00.001Z"),
+            ("1e-200", "2026-03-28T12:00:00.001Z"),
+            ("1e-130", "2026-03-28T12:00:00.001Z"),
+            ("0.30000000000000004", "2026-03-28T12:00:00.301Z"),
+            ("-0", "2026-03-28T12:00:00.000Z"),
+            ("1e-400", "2026-03-28T12:00:00.000Z"),
+            ("251000000000.125", "9980-02-11T02:13:20.125Z"),
+        ] {
+            let job = post(&app, &format!(r#""delaySeconds":{delay}"#)).await.created();
+            assert_eq!(job["fireAtUtc"], expected, "{delay}");
+            assert_eq!(app.job(id(&job)).await["delaySeconds"], job["delaySeconds"], "{delay}");
+        }
+        app.check().await;
+    }
 }
 
 #[tokio::test]
@@ -278,6 +299,20 @@ async fn a_request_key_makes_one_job_of_many_requests() {
     }
     post_with_key(&app, &"k".repeat(255), &job).await.created();
     assert_eq!(app.all_pages("").await.len(), 3);
+    app.check().await;
+}
+
+#[tokio::test]
+async fn a_request_key_knows_its_body_by_every_byte() {
+    let app = App::at(START).await;
+    let body = |byte: &[u8]| [br#"{"callbackUrl":"https://example.com/","payload":""#, byte, br#""}"#].concat();
+    let post = async |body: Vec<u8>| {
+        let request = app.request(Method::POST, "/scheduled-jobs").header("Idempotency-Key", "once");
+        app.send(request.header("content-type", "application/json").body(body)).await
+    };
+    let first = post(body("\u{fffd}".as_bytes())).await.created();
+    assert_eq!(post(body("\u{fffd}".as_bytes())).await.ok(), first);
+    post(body(b"\xff")).await.problem(400);
     app.check().await;
 }
 
