@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use dynoxide::Database;
+use dynoxide::storage::Storage;
 use tokio::net::TcpListener;
 
 use crate::dev::listen;
@@ -79,9 +80,20 @@ fn open_file(path: &Path) -> anyhow::Result<Database> {
         std::fs::create_dir_all(folder)?;
     }
     let path = path.to_str().context("its name is not UTF-8")?;
-    Database::new(path).map_err(|error| {
-        // The sentences after the first are about features of the emulator that are not built in.
-        let words = error.to_string();
-        anyhow::Error::msg(words.split(". ").next().unwrap_or_default().to_owned())
-    })
+    check(path)?;
+    Database::new(path).map_err(in_short)
+}
+
+/// What is damaged would otherwise be found out job by job, for as long as the program runs.
+fn check(path: &str) -> anyhow::Result<()> {
+    let storage = Storage::new(path).map_err(in_short)?;
+    let verdict = storage.conn().query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?;
+    let damage = verdict.lines().find(|line| !line.starts_with("***")).unwrap_or(&verdict);
+    anyhow::ensure!(verdict == "ok", "it is damaged: {damage}");
+    Ok(())
+}
+
+/// The sentences after the first are about features of the emulator that are not built in.
+fn in_short(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::Error::msg(error.to_string().split(". ").next().unwrap_or_default().to_owned())
 }

@@ -61,11 +61,14 @@ pub(crate) async fn run(command: Command, tenants: &Tenants, usage: &Usage) -> a
         }
         Command::Revoke { prefix } => {
             // Whoever pastes the whole token means the same one.
-            let prefix = token::prefix(&prefix);
-            if !tenants.revoke_token(prefix, now).await? {
-                bail!("there is no token with the prefix {prefix}");
+            let meant = token::prefixes_meant(&prefix);
+            for prefix in &meant {
+                if tenants.revoke_token(prefix, now).await? {
+                    say(&format!("revoked {prefix}"))?;
+                    return Ok(());
+                }
             }
-            say(&format!("revoked {prefix}"))?;
+            bail!("there is no token with the prefix {}", meant.join(" or "));
         }
     }
     Ok(())

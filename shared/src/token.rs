@@ -13,6 +13,8 @@ use crate::signature::hex;
 
 /// How much of a token is public: enough to tell tokens apart in a list, nothing of its 256 secret bits.
 const PREFIX: usize = 12;
+/// A shorter token was chosen by somebody, and its first characters may be most of it.
+const SHOWN_FROM: usize = 32;
 
 /// What a token may do. `Write` does not imply `Read`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,10 +62,19 @@ pub fn generate_secret() -> Result<String, getrandom::Error> {
     Ok(format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(secret)))
 }
 
-/// The public part of a token, by which it is looked up, listed and revoked.
+/// The public name of a token, by which it is looked up, listed and revoked: its first characters or, when it is short, those
+/// of its hash.
 #[must_use]
-pub fn prefix(token: &str) -> &str {
-    token.char_indices().nth(PREFIX).map_or(token, |(end, _)| token.get(..end).unwrap_or(token))
+pub fn prefix(token: &str) -> String {
+    let beginning = |text: &str| text.chars().take(PREFIX).collect();
+    if token.chars().count() < SHOWN_FROM { beginning(&hash(token)) } else { beginning(token) }
+}
+
+/// The prefixes that somebody may mean who names a token: by its prefix, or by the whole of it.
+#[must_use]
+pub fn prefixes_meant(given: &str) -> Vec<String> {
+    let as_it_is = (given.chars().count() <= PREFIX).then(|| given.to_owned());
+    as_it_is.into_iter().chain([prefix(given)]).collect()
 }
 
 /// SHA-256 of a token or a body, lower-case hex.
@@ -82,7 +93,7 @@ impl TokenRecord {
         now: Timestamp,
     ) -> Self {
         Self {
-            prefix: prefix(token).to_owned(),
+            prefix: prefix(token),
             hash: hash(token),
             tenant,
             scopes,
@@ -122,8 +133,26 @@ mod tests {
         assert_ne!(prefix(&a), prefix(&b));
         assert_eq!(a.len(), "sch_".len() + 8 + 1 + 43);
         assert_eq!(prefix(&a), &a[..12]);
-        assert_eq!(prefix("dev"), "dev");
-        assert_eq!(prefix("ééééééééééééé"), "éééééééééééé");
+        assert_eq!(prefix(&"é".repeat(32)), "é".repeat(12));
+    }
+
+    #[test]
+    fn a_short_token_shows_nothing_of_itself() {
+        for short in ["dev", "s3cret-abc", "s3cret-abcde", "s3cret-abc-and-a-little-more", &"é".repeat(31)] {
+            assert_eq!(prefix(short), hash(short)[..12]);
+            let shown = format!("{:?}", record(short));
+            assert!((1..=3).all(|part| !shown.contains(&short.chars().take(4 * part).collect::<String>())), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_named_by_its_prefix_or_whole() {
+        let long = generate().unwrap();
+        for token in [long.as_str(), "s3cret-abc", "s3cret-abc-and-more"] {
+            assert!(prefixes_meant(token).contains(&prefix(token)), "{token}");
+            assert!(prefixes_meant(&prefix(token)).contains(&prefix(token)), "{token}");
+        }
+        assert_eq!(prefixes_meant(&long), [&long[..12]], "the store is not asked for the whole of it");
     }
 
     #[test]
@@ -132,7 +161,7 @@ mod tests {
         let token = generate().unwrap();
         assert!(record(&token).admits(&token, now));
         assert!(!record(&token).admits(&token[..token.len() - 1], now));
-        assert!(!record(&token).admits(prefix(&token), now));
+        assert!(!record(&token).admits(&prefix(&token), now));
         assert!(!format!("{:?}", record(&token)).contains(&token[13..]));
     }
 

@@ -2,6 +2,7 @@
 //! It never decides anything. Neighbours: `request` reads what clients send, `store::item` what is stored.
 
 use std::borrow::Cow;
+use std::io;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -195,10 +196,36 @@ impl<'a> JobBody<'a> {
         }
     }
 
+    /// The bytes that it takes in an answer of Lambda's, where the body is text in a JSON string: what JSON has to escape
+    /// is escaped once more.
+    #[must_use]
+    pub fn bytes_escaped(&self) -> usize {
+        let mut escaped = Escaped(0);
+        // What cannot be written fails where it is answered, and counting cannot.
+        drop(serde_json::to_writer(&mut escaped, self));
+        escaped.0
+    }
+
     /// The job with its attempt log.
     #[must_use]
     pub fn detailed(job: &'a Job) -> Self {
         Self { attempt_log: Some(job.log.iter().map(AttemptBody::new).collect()), ..Self::new(job) }
+    }
+}
+
+/// Counts the bytes of a JSON text inside a JSON string. Of the control characters a JSON text has only white space, for which
+/// there are escapes of two bytes.
+struct Escaped(usize);
+
+impl io::Write for Escaped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let escapes = bytes.iter().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t')).count();
+        self.0 += bytes.len() + escapes;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

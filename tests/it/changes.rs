@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 use shared::clock::{Timestamp, parse_instant};
 use shared::ids::{JobId, SeriesId, TenantId, WriteId};
-use shared::job::{Job, Status};
+use shared::job::{Job, State, Status};
 use shared::outcomes::{Hour, Outcomes};
 use shared::store::table::{self, SERIES_INDEX};
 use shared::store::{Changed, Count, LARGEST_COUNT, ListQuery, Order, Settled, Store as Jobs, TableNames};
@@ -73,6 +73,22 @@ on_both_stores! {
         assert_eq!(units(), 1);
         assert_eq!(write(&jobs, &claim.settle(ended(200), after(120))).await, Settled::Recorded);
         assert_eq!(units(), 4);
+    }
+
+    async fn a_claim_and_a_cancellation_are_what_the_lifecycle_says(store: Store) {
+        let jobs = jobs(&store, store.endpoint()).await;
+        let waiting = stored(&jobs, ONE_SHOT).await;
+        let cancelled = changed(jobs.cancel(&tenant(), waiting.id, after(1)).await.unwrap());
+        assert_eq!(cancelled, waiting.cancelled(after(1)).unwrap());
+        assert_eq!(now_stored(&jobs, waiting.id).await, cancelled);
+
+        let due = stored(&jobs, ONE_SHOT).await;
+        for (attempts, now) in [(1, after(2)), (2, after(100))] {
+            assert!(now_stored(&jobs, due.id).await.claimable(now).is_ok());
+            let claim = claimed(&jobs, due.id, now).await;
+            let state = State::Firing { due_at: noon(), lease: due.lease(claim.lease().id, now) };
+            assert_eq!(now_stored(&jobs, due.id).await, Job { attempts, state, updated_at: now, ..due.clone() });
+        }
     }
 
     async fn a_recurring_job_costs_one_unit_more_to_create_and_nothing_more_later(store: Store) {

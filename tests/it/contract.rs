@@ -11,5 +11,6 @@ mod life;
 mod list;
 mod preview;
 mod recurrence;
+mod request_keys;
 mod retry;
 mod stats;

@@ -3,6 +3,7 @@
 //! Neighbours: `support` is the harness; unit tests live beside what they test.
 #![cfg(test)]
 
+mod batches;
 mod calendar_oracle;
 mod callback_headers;
 mod certificates;
@@ -38,5 +39,6 @@ mod template;
 mod template_settings;
 mod template_tables;
 mod tenants;
+mod tenants_table;
 mod tidy;
 mod verify_signatures;

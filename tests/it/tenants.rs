@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::app::App;
 use crate::support::builders::a_job;
@@ -112,6 +112,38 @@ async fn the_store_is_asked_the_same_about_a_foreign_job_and_about_none() {
             asked.push(operations.collect::<Vec<_>>());
         }
         assert!(!asked[0].is_empty() && asked[0] == asked[1], "{method} {what}: {asked:?}");
+    }
+    app.check().await;
+}
+
+/// The index of series does not know whose one is, so the first items are read to tell: no more of them, and no payload.
+#[tokio::test]
+async fn a_foreign_series_looks_like_none_and_is_not_walked() {
+    let store = Store::start(StoreKind::Embedded).await;
+    let proxy = ChaosProxy::before(store.endpoint()).await;
+    let app = App::dev().now(NOON).on_through(&store, &proxy.url()).start().await;
+    let other = app.with_token(&app.token("other", &["read", "write"]).await);
+    let job = a_job().to(&app.receiver.url("/hook")).every(60).times(12).payload("x".repeat(5_000).into());
+    let series = id(&app.post_job(job).await.created()).to_owned();
+    app.advance_to("2026-03-28T12:10:00Z").await;
+    let listed = app.all_pages(&format!("seriesId={series}&limit=2")).await;
+    assert!(listed.len() > 8 && listed.iter().all(|job| job["payload"].is_string()), "{listed:?}");
+
+    let unknown = UNKNOWN.rsplit('/').next().unwrap();
+    for rest in ["", "&order=asc", "&status=Done", "&from=2026-03-28T12:05:00Z"] {
+        let ask = async |series: &str| {
+            let before = proxy.seen().len();
+            let answer = other.get(&format!("/scheduled-jobs?seriesId={series}&limit=2{rest}")).await;
+            let seen = proxy.seen().into_iter().skip(before);
+            let about_jobs = seen.filter(|seen| seen.body.to_string().contains(app.jobs_table()));
+            (answer, about_jobs.map(|seen| seen.operation).collect::<Vec<_>>())
+        };
+        let (none, asked) = ask(unknown).await;
+        assert_eq!(none.ok(), json!({ "items": [], "nextCursor": null }));
+        assert_eq!(asked, ["Query"]);
+        let (foreign, asked) = ask(&series).await;
+        assert_eq!(apart_from_its_id(&foreign), apart_from_its_id(&none), "{rest}");
+        assert_eq!(asked, ["Query", "BatchGetItem"], "{rest}");
     }
     app.check().await;
 }

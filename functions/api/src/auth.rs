@@ -74,7 +74,7 @@ impl Gate {
         if token.len() > LONGEST_TOKEN {
             return Err(Problem::unauthorized());
         }
-        let record = self.record(token::prefix(token)).await.map_err(Problem::unavailable)?;
+        let record = self.record(&token::prefix(token)).await.map_err(Problem::unavailable)?;
         let record =
             record.filter(|record| record.admits(token, self.clock.now())).ok_or_else(Problem::unauthorized)?;
         require(scope, &record.scopes)?;

@@ -9,16 +9,18 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::batch::BATCH;
-use super::item::{self, tenant_status, text, weight};
+use super::item::{self, tenant_status, text};
 use super::series::SeriesKeys;
 use super::table::{LIST_INDEX, attribute};
 use super::{Store, StoreError, unavailable};
 use crate::clock::{Stopwatch, Timestamp, format_instant};
 use crate::ids::{SeriesId, TenantId};
-use crate::job::{Job, Payload, Status};
+use crate::job::{Job, Status};
+use crate::wire::JobBody;
 
-/// A page ends early rather than outgrow what Lambda can answer (6 MB).
-const PAGE_BYTES: usize = 4 << 20;
+/// A page ends early rather than outgrow what Lambda can answer: 6,291,556 bytes, in which the body stands as a JSON string.
+/// The rest is for the headers, the cursor and what stands between the jobs.
+const PAGE_BYTES: usize = 6_291_556 - (64 << 10);
 /// A page ends early, perhaps empty, rather than keep its caller waiting.
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
@@ -77,12 +79,21 @@ impl Store {
             if batch.is_empty() {
                 return Ok(Page { jobs, next: None });
             }
-            for (position, job) in self.read_all(&batch).await? {
-                let Some((job, size)) = job.filter(|(job, _)| query.matches(job, now)) else {
+            let mut found = self.read_jobs(&batch).await?;
+            // All occurrences of a series are one tenant's: what is foreign is not walked, and looks like no series at all.
+            if query.series.is_some() && found.values().any(|job| job.tenant != query.tenant) {
+                return Ok(Page { jobs: Vec::new(), next: None });
+            }
+            found.retain(|_, job| query.matches(job, now));
+            self.give_payloads(found.values_mut()).await?;
+            for position in batch {
+                let Some(job) = found.remove(position.id()) else {
                     reached = Some(position);
                     passed_over += 1;
                     continue;
                 };
+                let size = JobBody::new(&job).bytes_escaped();
+                // The largest job that there can be takes less than a megabyte.
                 if jobs.len() == query.limit || (bytes + size > PAGE_BYTES && !jobs.is_empty()) {
                     return Ok(Page { jobs, next: reached });
                 }
@@ -108,25 +119,18 @@ impl Store {
             .expression_attribute_values(":high", text(high))
     }
 
-    /// The items at these positions, in their order, with their sizes in bytes; `None` where there is none any more.
-    async fn read_all(&self, positions: &[Position]) -> Result<Vec<(Position, Option<(Job, usize)>)>, StoreError> {
+    /// The jobs at these positions by their ids, without payloads that are kept apart; whosever they are.
+    async fn read_jobs(&self, positions: &[Position]) -> Result<HashMap<String, Job>, StoreError> {
         let ids: Vec<&str> = positions.iter().map(Position::id).collect();
-        let mut found: HashMap<String, (Job, usize)> = HashMap::new();
+        let mut found = HashMap::new();
         for attributes in self.read_items(&ids, "reading a page of jobs").await? {
-            let size = weight(&attributes);
             match item::decode(attributes) {
-                Ok(job) => drop(found.insert(job.id.to_string(), (job, size))),
+                Ok(job) => drop(found.insert(job.id.to_string(), job)),
                 // One item that this version cannot read must not hide all the others.
                 Err(error) => tracing::error!(%error, "left out of a list: {error}"),
             }
         }
-        self.give_payloads(found.values_mut().map(|(job, _)| job)).await?;
-        for (job, size) in found.values_mut() {
-            if let Some(Payload::Apart { text: Some(text), .. }) = &job.spec.callback.payload {
-                *size += text.len();
-            }
-        }
-        Ok(positions.iter().map(|p| (p.clone(), found.remove(p.id()))).collect())
+        Ok(found)
     }
 }
 
@@ -170,7 +174,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Up to `count` keys; fewer only at the end.
+    /// Up to `count` keys; none only at the end.
     async fn take(&mut self, count: usize) -> Result<Vec<Position>, StoreError> {
         match self {
             Self::Tenant(keys) => keys.take(count).await,
@@ -201,7 +205,7 @@ impl<'a> MergedKeys<'a> {
         Self { store, query, partitions: query.partitions().into_iter().map(partition).collect(), last: None }
     }
 
-    /// Up to `count` keys; fewer only at the end.
+    /// Up to `count` keys; none only at the end.
     async fn take(&mut self, count: usize) -> Result<Vec<Position>, StoreError> {
         let mut taken = Vec::with_capacity(count);
         while taken.len() < count {

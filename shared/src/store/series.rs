@@ -1,5 +1,5 @@
 //! The keys of one series by the number of the occurrence, from the index that recurring jobs alone are in.
-//! It never asks whose the series is: the table's items tell, and `list` leaves out what is another tenant's.
+//! It never asks whose the series is: the table's items tell, and `list` stops at what is another tenant's.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -29,7 +29,7 @@ impl<'a> SeriesKeys<'a> {
         keys
     }
 
-    /// Up to `count` keys, and no more than one page of them; none only at the end.
+    /// Up to `count` keys; none only at the end.
     pub(super) async fn take(&mut self, count: usize) -> Result<Vec<Position>, StoreError> {
         if self.exhausted {
             return Ok(Vec::new());

@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 
 use crate::support::app::App;
 use crate::support::builders::a_job;
-use crate::support::conversation::id;
+use crate::support::conversation::{Answer, id};
 use crate::support::receiver::{answer, stall};
+
+/// The bytes that Lambda answers at most. The body stands in them as a string in JSON.
+const LARGEST_ANSWER: usize = 6_291_556;
 
 /// How a list is narrowed and ordered, and what it then holds.
 struct Filter {
@@ -159,6 +162,39 @@ async fn a_page_holds_fifty_jobs_the_latest_planned_first() {
     let fields: BTreeSet<&String> = page.as_object().unwrap().keys().collect();
     assert_eq!(fields, BTreeSet::from([&"items".to_owned(), &"nextCursor".to_owned()]));
     app.check().await;
+}
+
+/// The body as it stands in an answer of Lambda's, with room for the headers.
+fn fits_into_an_answer(answer: &Answer) -> bool {
+    Value::from(answer.text.as_str()).to_string().len() + 8_192 < LARGEST_ANSWER
+}
+
+#[tokio::test]
+async fn no_page_is_larger_than_lambda_can_answer_and_none_is_empty() {
+    let app = App::at("2026-03-28T12:00:00Z").await;
+    let most = 256 << 10;
+    // Each of the largest size there is; and what of it has to be escaped, which Lambda does once more.
+    let payloads = [json!(vec![""; (most - 1) / 3]), Value::from("\\".repeat(most / 2 - 1))];
+    let quotes = "\"".repeat(8_000);
+    let mut posted = Vec::new();
+    for n in 0..20 {
+        let job = a_job().in_seconds(n).header("X-Quotes", &quotes).payload(payloads[n % 2].clone());
+        posted.push(id(&app.post_job(job).await.created()).to_owned());
+    }
+    for job in &posted[..2] {
+        let detail = app.get(&format!("/scheduled-jobs/{job}")).await;
+        assert!(detail.ok()["payload"].to_string().len() == most && fits_into_an_answer(&detail));
+    }
+    let (mut listed, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = app.get(&format!("/scheduled-jobs?limit=200&order=asc{after}")).await;
+        let items = page.ok()["items"].as_array().unwrap().clone();
+        assert!(!items.is_empty() && fits_into_an_answer(&page), "{} jobs in {} bytes", items.len(), page.text.len());
+        listed.extend(items.iter().map(|job| id(job).to_owned()));
+        let Some(next) = page.body["nextCursor"].as_str() else { break };
+        after = format!("&cursor={next}");
+    }
+    assert_eq!(listed, posted);
 }
 
 #[tokio::test]

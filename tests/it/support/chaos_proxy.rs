@@ -27,6 +27,8 @@ pub enum Fault {
     HoldAnswer,
     /// The store never sees it; it is answered with this error of DynamoDB's, such as [`Fault::throttled`].
     FailWith { status: u16, error: &'static str },
+    /// The store never sees it; it is answered with this.
+    AnswerWith(Value),
     /// The store sees it this much later.
     Delay(Duration),
     /// The store carries it out at once; the answer comes this much later.
@@ -292,7 +294,12 @@ impl Shared {
             }
             Fault::FailWith { status, error } => {
                 rule.strike();
-                (None, Ok(made_up_error(*status, error)))
+                let problem = json!({ "__type": error, "message": "the test wants this" });
+                (None, Ok(made_up(*status, &problem)))
+            }
+            Fault::AnswerWith(answer) => {
+                rule.strike();
+                (None, Ok(made_up(200, answer)))
             }
             Fault::HoldRequest => {
                 rule.hold().await;
@@ -360,10 +367,9 @@ fn is_hop_by_hop(name: &http::HeaderName) -> bool {
     [http::header::CONNECTION, http::header::TRANSFER_ENCODING, http::header::CONTENT_LENGTH].contains(name)
 }
 
-fn made_up_error(status: u16, error: &str) -> Response<Body> {
-    let bytes = json!({ "__type": error, "message": "the test wants this" }).to_string();
+fn made_up(status: u16, answer: &Value) -> Response<Body> {
     let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-    response.body(body(bytes)).unwrap()
+    response.body(body(answer.to_string())).unwrap()
 }
 
 impl Seen {
