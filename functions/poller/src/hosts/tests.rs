@@ -121,7 +121,7 @@ proptest! {
                 match hosts.place(due) {
                     Place::Free(seat) => seats.push(seat),
                     Place::InLine => { in_line.insert(id); }
-                    other => prop_assert!(false, "{:?}", other),
+                    other @ (Place::InHand | Place::Full(..)) => prop_assert!(false, "{:?}", other),
                 }
             } else if !seats.is_empty() {
                 let at = which.index(seats.len());
