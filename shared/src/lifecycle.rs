@@ -172,6 +172,14 @@ impl Job {
         })
     }
 
+    /// The place of the next occurrence, where there may be one: if the series has come to its end by now, it had not when a
+    /// poller put it.
+    #[must_use]
+    pub fn next_place(&self, now: Timestamp) -> Option<Self> {
+        let then = || self.following(self.planned_at).map(|next| Self { created_at: now, updated_at: now, ..next });
+        self.following(now).or_else(then)
+    }
+
     /// Whether a poller may have put the successor although this occurrence has not ended: one that did not
     /// record its outcome, as far as the log still tells.
     #[must_use]

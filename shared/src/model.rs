@@ -1,5 +1,6 @@
 //! The protocol of claim, lease and next occurrence as a model whose every reachable state is visited: three pollers,
-//! a client that cancels, crashes between any two steps, time that passes anywhere, an index that suggests anything.
+//! a client that cancels, crashes between any two steps, a store that fails before a call, time that passes anywhere, an
+//! index that suggests anything.
 //! What a step makes of a job is computed by the product's own transitions; the model has only the order of the steps
 //! (that of `poller::fire` and `store`) and the table. Neighbours: `slot` is a job made small, `checked` the verdict.
 
@@ -57,6 +58,7 @@ struct Protocol {
     broken: Broken,
     pollers: usize,
     occurrences: u8,
+    /// And failures of the store between a claim and its call.
     crashes: u8,
     /// Until then time passes whatever else could happen; after it only when nothing else can.
     restless: Minute,
@@ -104,6 +106,7 @@ enum Step {
     Claim { poller: usize, row: usize },
     Call { poller: usize, failed: bool },
     GiveUp(usize),
+    GiveBack(usize),
     Conclude(usize),
     Put(usize),
     Settle(usize),
@@ -198,6 +201,12 @@ impl Protocol {
         self.recording(&settlement, job)
     }
 
+    /// The store failed before the call.
+    fn give_back(&self, world: &mut World, job: Slot) -> Work {
+        world.crashes_left -= 1;
+        self.recording(&Claim::new(job.job(self), job.lease()).give_back(instant(world.now)), job)
+    }
+
     fn bury(&self, now: Minute, job: Slot) -> Work {
         self.recording(&Exhausted::new(job.job(self), job.lease()).bury(instant(now)), job)
     }
@@ -236,6 +245,7 @@ impl Protocol {
         Some(match (world.pollers[poller], step) {
             (Work::Idle, Step::Claim { row, .. }) => self.claim(world, *row),
             (Work::Claimed(job), Step::Call { failed, .. }) => self.call(world, job, *failed),
+            (Work::Claimed(job), Step::GiveBack(_)) => self.give_back(world, job),
             (Work::Called { job, failed }, Step::Conclude(_)) => self.conclude(world.now, job, failed),
             (Work::Exhausted(job), Step::Conclude(_)) => self.bury(world.now, job),
             (Work::Recording { lease, ended, successor, .. }, Step::Put(_)) => {
@@ -318,6 +328,8 @@ impl Model for Protocol {
         if world.crashes_left > 0 {
             let busy = (0..self.pollers).filter(|poller| world.pollers[*poller] != Work::Idle);
             steps.extend(busy.map(Step::Crash));
+            let claimed = (0..self.pollers).filter(|poller| matches!(world.pollers[*poller], Work::Claimed(_)));
+            steps.extend(claimed.map(Step::GiveBack));
             steps.extend(world.api.is_busy().then_some(Step::CrashOfApi));
         }
     }
@@ -329,6 +341,7 @@ impl Model for Protocol {
             Step::Claim { poller, .. }
             | Step::Call { poller, .. }
             | Step::GiveUp(poller)
+            | Step::GiveBack(poller)
             | Step::Conclude(poller)
             | Step::Put(poller)
             | Step::Settle(poller) => {

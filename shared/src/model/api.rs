@@ -9,6 +9,8 @@ use crate::job::Job;
 pub(super) struct Api {
     requests_left: u8,
     at: At,
+    /// An occurrence that was being delivered when its series was ended: it becomes the last, however that delivery ends.
+    pub(super) last: Option<u8>,
     pub(super) promise: Option<Promise>,
 }
 
@@ -37,7 +39,7 @@ pub(super) struct Promise {
 
 impl Api {
     pub(super) fn new() -> Self {
-        Self { requests_left: 2, at: At::Rest, promise: None }
+        Self { requests_left: 2, at: At::Rest, last: None, promise: None }
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -88,7 +90,7 @@ impl Protocol {
         match world.api.at {
             At::Rest => {}
             At::EndAfter { asked, last } => {
-                let Some(next) = last.job(self).successor(now).and_then(|next| next.cancelled(now)) else {
+                let Some(next) = last.job(self).next_place(now).and_then(|next| next.cancelled(now)) else {
                     return promise(world, asked);
                 };
                 let next = Slot::of(&next, 0);
@@ -118,9 +120,11 @@ impl Protocol {
                         world.api.at = At::EndAfter { asked, last: there };
                     }
                     Stage::Cancelled => promise(world, asked),
-                    Stage::Firing { .. } | Stage::Done | Stage::DeadLetter => {
+                    Stage::Firing { .. } => {
+                        world.api.last = Some(there.number);
                         world.api.at = At::EndAfter { asked, last: there };
                     }
+                    Stage::Done | Stage::DeadLetter => world.api.at = At::EndAfter { asked, last: there },
                 }
             }
         }

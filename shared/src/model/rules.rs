@@ -52,8 +52,9 @@ pub(super) fn all() -> Vec<Property<Protocol>> {
         }),
         Property::always(PROMISE, |_: &Protocol, world: &World| {
             let Some(promise) = world.api.promise else { return true };
-            let after = world.rows.iter().filter(|row| row.number > promise.number);
-            after.clone().all(|row| row.number <= promise.highest && !waits(row))
+            let mut after = world.rows.iter().filter(|row| row.number > promise.number);
+            let may_wait = |row: &Slot| world.api.last == Some(row.number);
+            after.all(|row| row.number <= promise.highest && (!waits(row) || may_wait(row)))
         }),
         Property::always(STUCK, |_: &Protocol, world: &World| {
             world.now < END_OF_TIME || world.rows.iter().all(|row| !row.is_open())
@@ -63,6 +64,11 @@ pub(super) fn all() -> Vec<Property<Protocol>> {
         }),
         Property::sometimes("an occurrence waits again beside the next", |_: &Protocol, world: &World| {
             world.rows.iter().filter(|row| matches!(row.stage, Stage::Pending { .. })).count() == 2
+        }),
+        Property::sometimes("a claim is given back", |_: &Protocol, world: &World| {
+            let counts_less =
+                |work: &Work| matches!(work, Work::Recording { lease, ended, .. } if ended.attempts < *lease);
+            world.pollers.iter().any(counts_less)
         }),
         Property::sometimes("a last attempt is interrupted", |_: &Protocol, world: &World| {
             world.pollers.iter().any(|work| matches!(work, Work::Exhausted(_)))

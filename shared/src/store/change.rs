@@ -90,7 +90,7 @@ impl Store {
     /// where one stands already it is cancelled, or, if it is being delivered, it becomes the last.
     async fn end_series_after(&self, job: &Job, now: Timestamp) -> Result<(), StoreError> {
         let mut last = job.clone();
-        while let Some(next) = place_after(&last, now).and_then(|next| next.cancelled(now)) {
+        while let Some(next) = last.next_place(now).and_then(|next| next.cancelled(now)) {
             let Outcome::Refused(Some(there)) = self.put_if_absent(&next, "ending the series at").await? else {
                 return Ok(());
             };
@@ -153,10 +153,4 @@ impl Store {
             }
         }
     }
-}
-
-/// The occurrence that may follow. One that is past the end of its series by now was not when a poller put it.
-fn place_after(job: &Job, now: Timestamp) -> Option<Job> {
-    let then = || job.following(job.planned_at).map(|next| Job { created_at: now, updated_at: now, ..next });
-    job.following(now).or_else(then)
 }
