@@ -49,6 +49,8 @@ struct Tenant {
     /// What has a host with room, but would take a place that is left to others.
     line: VecDeque<Due>,
     room: Arc<Notify>,
+    /// Whose line is next, when there are two: neither waits for the end of the other.
+    is_next: bool,
 }
 
 /// What to do with a suggestion.
@@ -144,7 +146,11 @@ impl Hosts {
         let mut guard = self.state();
         let state = &mut *guard;
         state.end(done);
-        let next = state.next_of_host(&done.host).or_else(|| state.next_of_tenant(&done.tenant, self.per_host));
+        let next = if state.is_turn_of_tenant(done) {
+            state.next_of_tenant(&done.tenant, self.per_host).or_else(|| state.next_of_host(&done.host))
+        } else {
+            state.next_of_host(&done.host).or_else(|| state.next_of_tenant(&done.tenant, self.per_host))
+        };
         if let Some(next) = &next {
             state.begin(next);
         }
@@ -188,6 +194,14 @@ impl State {
         if let Some(tenant) = self.tenants.get_mut(&due.tenant) {
             tenant.delivering = tenant.delivering.saturating_sub(1);
         }
+    }
+
+    /// Never when the line of the host would be left without a delivery before it.
+    fn is_turn_of_tenant(&mut self, done: &Due) -> bool {
+        let is_last = self.hosts.get(&done.host).is_none_or(|host| host.delivering == 0);
+        let Some(tenant) = self.tenants.get_mut(&done.tenant).filter(|_| !is_last) else { return false };
+        tenant.is_next = !tenant.is_next;
+        tenant.is_next
     }
 
     fn next_of_host(&mut self, host: &str) -> Option<Due> {

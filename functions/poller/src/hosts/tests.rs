@@ -97,6 +97,26 @@ fn of_several_tenants_none_has_all_places() {
 }
 
 #[test]
+fn of_two_lines_neither_waits_for_the_end_of_the_other() {
+    let hosts = Arc::new(Hosts::new(4, 2));
+    let other = free(hosts.place(due_of("b", "b")));
+    let mut seats: Vec<Seat> = ["h", "h", "i"].map(|host| free(hosts.place(due_of("a", host)))).into();
+    for _ in 0..4 {
+        assert!(matches!(hosts.place(due_of("a", "h")), Place::InLine), "before its host");
+        assert!(matches!(hosts.place(due_of("a", "j")), Place::InLine), "before its tenant's places");
+    }
+    let taken: Vec<String> = (0..4)
+        .map(|n| {
+            seats[n % 2].turn();
+            seats[n % 2].due().unwrap().host.clone()
+        })
+        .collect();
+    assert!(["h", "j"].iter().all(|host| taken.iter().any(|taken| taken == host)), "{taken:?}");
+    drop((seats, other));
+    assert!(hosts.state().is_empty(), "{hosts:?}");
+}
+
+#[test]
 fn a_place_counts_for_whose_job_it_has() {
     let hosts = Arc::new(Hosts::new(4, 1));
     let mut seat = free(hosts.place(due_of("a", "h")));
