@@ -76,6 +76,23 @@ fn every_alarm_is_sent_and_its_end_too() {
 }
 
 #[test]
+fn an_alarm_on_dynamodb_ends_although_there_is_no_data() {
+    let (template, stack) = deployed();
+    let mut filled = 0;
+    for alarm in alarms(&template, &stack).values() {
+        assert_ne!(alarm["Namespace"], "AWS/DynamoDB", "{alarm}");
+        let metrics = || alarm["Metrics"].as_array().into_iter().flatten();
+        let expressions: Vec<String> = metrics().filter_map(|metric| metric.get("Expression").map(text)).collect();
+        for metric in metrics().filter(|metric| metric["MetricStat"]["Metric"]["Namespace"] == "AWS/DynamoDB") {
+            let fill = format!("FILL({}, 0)", text(&metric["Id"]));
+            assert!(expressions.iter().any(|expression| expression.contains(&fill)), "{fill} in {expressions:?}");
+            filled += 1;
+        }
+    }
+    assert!(filled > 0);
+}
+
+#[test]
 fn an_alarm_looks_at_this_stack_alone() {
     let (template, stack) = deployed();
     let own =
