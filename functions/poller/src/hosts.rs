@@ -121,12 +121,15 @@ impl Hosts {
         }
         state.note_tenant(&due.tenant);
         let host_has_room = state.hosts.get(&due.host).is_none_or(|host| host.delivering < self.per_host);
-        let tenant = state.tenants.entry(due.tenant.clone()).or_default();
         let most = self.places - self.places / LEFT_TO_OTHERS;
+        let is_at_its_most = |tenant: &Tenant| tenant.delivering >= most;
+        let tenant_has_room = !state.has_several_tenants || !state.tenants.get(&due.tenant).is_some_and(is_at_its_most);
+        // Lines are only before those who have deliveries.
         let (line, whose, room) = if !host_has_room {
             let host = state.hosts.entry(due.host.clone()).or_default();
             (&mut host.line, Whose::Host(due.host.clone()), &host.room)
-        } else if state.has_several_tenants && tenant.delivering >= most {
+        } else if !tenant_has_room {
+            let tenant = state.tenants.entry(due.tenant.clone()).or_default();
             (&mut tenant.line, Whose::Tenant(due.tenant.clone()), &tenant.room)
         } else {
             state.begin(&due);

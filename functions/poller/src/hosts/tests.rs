@@ -126,7 +126,18 @@ fn a_place_counts_for_whose_job_it_has() {
     assert_eq!((counts("a"), counts("b")), (None, Some(1)));
 }
 
+#[test]
+fn a_line_that_nobody_takes_on_leaves_nothing_behind() {
+    let hosts = hosts(1);
+    let seat = free(hosts.place(due_of("a", "h")));
+    assert!(matches!(hosts.place(due_of("b", "h")), Place::InLine));
+    drop(seat);
+    assert!(hosts.state().is_empty(), "{hosts:?}");
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
     /// A step places a job of one of three tenants at one of five hosts, or ends a delivery, well or not.
     #[test]
     fn whatever_happens_the_bounds_hold_and_nothing_is_kept_or_forgotten(
