@@ -12,7 +12,7 @@ use shared::job::{Job, State};
 use shared::lifecycle::{Claim, Delivery, Lost, Settlement};
 use shared::signature::SigningSecrets;
 use shared::store::tenants::Tenants;
-use shared::store::{Claimed, Due, Settled, Store, StoreError};
+use shared::store::{Claimed, Due, Settled, Store, StoreError, give_time};
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
@@ -220,12 +220,6 @@ impl Fire {
         }
         self.store.settle(settlement, write).await
     }
-}
-
-/// Leaves a store alone that did not take a call.
-#[expect(clippy::disallowed_methods, reason = "nothing tells when a store takes calls again")]
-pub(crate) async fn give_time(pause: Duration) {
-    tokio::time::sleep(pause).await;
 }
 
 /// From a half to one and a half: those that were refused together do not come again together.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use shared::clock::Timestamp;
-use shared::store::{Due, StoreError};
+use shared::store::{Due, StoreError, give_time};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -18,7 +18,6 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use crate::Poller;
-use crate::fire::give_time;
 use crate::hosts::{Full, Place, Seat, Whose};
 use crate::tally::{Summary, Tally};
 use crate::window::Window;

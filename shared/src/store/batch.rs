@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::item::{Attributes, text};
 use super::table::attribute;
-use super::{Store, StoreError, unavailable};
+use super::{Store, StoreError, give_time, unavailable};
 
 /// DynamoDB's limit on one `BatchGetItem`.
 pub(super) const BATCH: usize = 100;
@@ -56,9 +56,4 @@ impl Store {
         }
         Ok(found)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "nothing tells when a table has throughput again")]
-async fn give_time(pause: Duration) {
-    tokio::time::sleep(pause).await;
 }
