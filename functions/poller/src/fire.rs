@@ -65,16 +65,6 @@ pub(crate) enum NotSent {
     TooLate,
 }
 
-impl NotFired {
-    /// Whether no time was spent on it: the next job would meet the same, as quickly.
-    pub(crate) fn comes_at_once(&self) -> bool {
-        match self {
-            Self::NoDeliverer(_) | Self::NotClaimed(_) | Self::NotSent(_) => true,
-            Self::NotRecorded(_) => false,
-        }
-    }
-}
-
 /// What became of one suggestion of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

@@ -25,8 +25,8 @@ use crate::window::Window;
 /// How long to wait for room for a host or a tenant before its jobs are left to the next tick.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a place stays empty after a job that could not be taken: what refuses one at once would otherwise be asked
-/// for the next at once.
+/// How long a place stays empty after a job that could not be taken or recorded: a store that refuses at once would
+/// otherwise be asked for the next at once, and what is not recorded is called again.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// How many pages of the queue are read at a time. A page on its way, as DynamoDB writes it, takes ten times the memory
@@ -159,9 +159,7 @@ impl Poller {
                     Ok(fired) => tally.note(fired),
                     Err(error) => {
                         tally.note_failure(&error);
-                        if error.comes_at_once() {
-                            give_time(AFTER_FAILURE).await;
-                        }
+                        give_time(AFTER_FAILURE).await;
                     }
                 }
             } else {
